@@ -1,0 +1,79 @@
+"""The project's checks: ``nox`` runs all of them, ``nox -s tests -- -k stream`` some of one.
+
+The tests start the servers they need (see ``tests/servers``), installing them first when run as root.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+CHECKED = [name for name in ("src", "tests", "examples", "benchmarks", "docs") if Path(name).is_dir()]
+
+
+def group(name: str) -> list[str]:
+    """Requirements of a dependency group, for pip versions that cannot read them."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff's rules and format."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", *CHECKED, "noxfile.py")
+    session.run("ruff", "format", "--check", *CHECKED, "noxfile.py")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict typing of everything that is Python."""
+    session.install("-e", ".[all]", *group("types"))
+    typed = [name for name in CHECKED if any(Path(name).rglob("*.py"))]
+    session.run("mypy", "--strict", *typed, "noxfile.py")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities in what users get installed: the dependencies and every extra."""
+    session.install(*group("audit"))
+    work = Path(session.create_tmp())
+    resolved, requirements, findings = work / "resolved.json", work / "requirements.txt", work / "findings.json"
+    resolve = ("install", "--dry-run", "--ignore-installed", "--quiet", "--report", str(resolved), ".[all]")
+    session.run("python", "-m", "pip", *resolve, silent=True)
+    packages = [entry["metadata"] for entry in json.loads(resolved.read_text())["install"]]
+    pins = sorted(f"{package['name']}=={package['version']}" for package in packages if package["name"] != "aiostore")
+    requirements.write_text("\n".join(pins) + "\n")
+    findings.unlink(missing_ok=True)
+    arguments = ("--no-deps", "--disable-pip", "--format", "json", "--output", str(findings), "-r", str(requirements))
+    output = session.run("pip-audit", *arguments, silent=True, success_codes=[0, 1])
+    if not findings.exists():
+        if "ConnectionError" not in str(output) and "Timeout" not in str(output):
+            session.error(f"pip-audit gave no answer:\n{output}")
+        session.warn(f"NOT AUDITED: the advisory database is unreachable; {len(pins)} packages are unchecked.")
+        return
+    checked = json.loads(findings.read_text())["dependencies"]
+    unknown = [package["name"] for package in checked if "skip_reason" in package]
+    vulnerable = [package for package in checked if package.get("vulns")]
+    for package in vulnerable:
+        session.warn(f"{package['name']} {package['version']}: {[found['id'] for found in package['vulns']]}")
+    if unknown:
+        session.warn(f"NOT AUDITED: the advisory database does not answer for {len(unknown)} packages: {unknown}")
+    if vulnerable:
+        session.error("There are known vulnerabilities in dependencies.")
+    if len(unknown) < len(checked):
+        session.log(f"{len(checked) - len(unknown)} of {len(pins)} packages audited, none vulnerable.")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Unit, conformance, fault and example tests against real servers."""
+    session.install("-e", ".[all]", *group("test"))
+    session.run("python", "-m", "tests.servers", "install")
+    session.run("python", "-m", "pytest", *session.posargs)
