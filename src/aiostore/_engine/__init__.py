@@ -1,0 +1,1 @@
+"""What callers do with objects, made of a driver's primitives: read, write, list, delete, verify."""

@@ -1,0 +1,1 @@
+"""The services: one module per driver, and one per authentication scheme that is not trivial."""

@@ -1,0 +1,492 @@
+"""The values that travel between callers, engine, wrappers and drivers: frozen, slotted, keyword-only.
+
+Sizes and offsets are bytes of the *stored* object, times are aware :class:`~datetime.datetime` in UTC, checksums are
+mappings from the algorithm's name (``"md5"``, ``"crc32"``, ``"crc32c"``, ``"crc64nvme"``, ``"crc64"``, ``"sha1"``,
+``"sha256"``) to lower-case hexadecimal digits, and always of the whole stored object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias, runtime_checkable
+
+from aiostore.errors import StoreError
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+"""What may be sent: any contiguous buffer of bytes."""
+
+NOTHING: Final[Mapping[str, str]] = {}
+"""The empty mapping that absent metadata, tags, headers and checksums share; nobody may write to it."""
+
+
+def _nothing() -> Mapping[str, str]:
+    return NOTHING
+
+
+# --- what is known of an object -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectMeta:
+    """What a service says of one object. Listings fill what the service lists; ``head`` and ``get`` fill the rest.
+
+    ``etag`` is without quotes and without the weak mark; ``version`` is the version id or generation, ``None`` where
+    the container keeps no versions. ``content_encoding`` is what the service stores. ``extra`` holds what only this
+    service knows (restore state, lock mode, …) under the service's own names.
+    """
+
+    key: str
+    size: int
+    last_modified: datetime | None = None
+    etag: str | None = None
+    version: str | None = None
+    content_type: str | None = None
+    content_encoding: str | None = None
+    content_disposition: str | None = None
+    content_language: str | None = None
+    cache_control: str | None = None
+    storage_class: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=_nothing)
+    checksums: Mapping[str, str] = field(default_factory=_nothing)
+    extra: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectVersion:
+    """One entry of a version listing. A delete marker has size 0 and cannot be read."""
+
+    meta: ObjectMeta
+    is_latest: bool
+    is_delete_marker: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A bucket or container, as the account's listing shows it."""
+
+    name: str
+    created: datetime | None = None
+    region: str | None = None
+
+
+# --- options of one call; wrappers hand them on unopened ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """The state of an object that a precondition demands: the driver uses the version (generation) or the ETag."""
+
+    etag: str | None = None
+    version: str | None = None
+
+
+ANY: Final = Match(etag="*")
+"""Matches whatever exists: ``if_none_match=ANY`` is create-only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encryption:
+    """Server-side encryption.
+
+    ``algorithm`` is the service's name (``"AES256"``, ``"aws:kms"``, …), ``kms_key`` names a key that the service
+    holds, ``customer_key`` is a 32-byte key that it does not keep: it must be given again for every read.
+    """
+
+    algorithm: str | None = None
+    kms_key: str | None = None
+    customer_key: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetOptions:
+    """Which bytes of which version, and on what condition.
+
+    The range is half-open; ``start`` < 0 counts from the end (and ``stop`` is then None); ``stop=None`` is the end.
+    ``meta`` of the answer describes the whole object whatever the range.
+    """
+
+    start: int | None = None
+    stop: int | None = None
+    if_match: Match | None = None
+    if_none_match: Match | None = None
+    if_modified_since: datetime | None = None
+    version: str | None = None
+    encryption: Encryption | None = None
+    headers: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutOptions:
+    """What is stored with an object, and on what condition it is written.
+
+    ``if_none_match=ANY`` is create-only. ``tags`` and ``acl`` are the service's own. ``checksums`` are of the whole
+    body and known beforehand: a driver sends those that the service checks. ``headers`` are sent as they are, last.
+    """
+
+    content_type: str | None = None
+    content_encoding: str | None = None
+    content_disposition: str | None = None
+    content_language: str | None = None
+    cache_control: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=_nothing)
+    tags: Mapping[str, str] = field(default_factory=_nothing)
+    storage_class: str | None = None
+    encryption: Encryption | None = None
+    acl: str | None = None
+    if_match: Match | None = None
+    if_none_match: Match | None = None
+    checksums: Mapping[str, str] = field(default_factory=_nothing)
+    headers: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteOptions:
+    """Which version is deleted, and on what condition."""
+
+    if_match: Match | None = None
+    version: str | None = None
+    headers: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyOptions:
+    """How a server-side copy is made.
+
+    ``source_*`` speak of the object that is read, the rest of the one that is written. ``replace`` given: the copy
+    takes these content headers and metadata instead of the source's. ``source_container`` of None is our own.
+    """
+
+    source_container: str | None = None
+    source_version: str | None = None
+    source_if_match: Match | None = None
+    source_encryption: Encryption | None = None
+    if_match: Match | None = None
+    if_none_match: Match | None = None
+    replace: PutOptions | None = None
+    storage_class: str | None = None
+    encryption: Encryption | None = None
+    acl: str | None = None
+    headers: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions:
+    """One page of a listing. ``page_token`` is the service's, ``start_after`` is exclusive, ``limit`` None its own."""
+
+    prefix: str = ""
+    delimiter: str | None = None
+    start_after: str | None = None
+    page_token: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignOptions:
+    """A signed URL: what it allows and for how many seconds. ``headers`` must be sent by whoever uses the URL."""
+
+    method: str = "GET"
+    expires_in: float = 3600
+    params: Mapping[str, str] = field(default_factory=_nothing)
+    headers: Mapping[str, str] = field(default_factory=_nothing)
+
+
+# --- what primitives answer -----------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class ByteStream(Protocol):
+    """The body of one answer. It owns a connection (or file) until it is read to its end or closed.
+
+    Reads raise :class:`~aiostore.errors.TransientError` if the body is cut or ends early; the stream is closed then.
+    """
+
+    async def next_chunk(self) -> bytes:
+        """The next bytes as they arrive, of any size; ``b""`` is the end, and every call after it."""
+        ...
+
+    async def read(self) -> bytes:
+        """All bytes that are left, in one buffer; closes the stream."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection back, or drop it if bytes are left. Safe to repeat, and never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetResult:
+    """An answer to ``get``: ``stream`` holds exactly the bytes ``[start, stop)`` of the object that ``meta`` describes.
+
+    A service that ignores ranges shows in ``start`` and ``stop``. Whoever receives this closes ``stream``.
+    """
+
+    meta: ObjectMeta
+    start: int
+    stop: int
+    stream: ByteStream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutResult:
+    """What a write answered. ``checksums`` are those the service computed or checked, so they held."""
+
+    etag: str | None = None
+    version: str | None = None
+    size: int = 0
+    checksums: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPage:
+    """Objects and common prefixes in the service's order; ``next_token`` is None on the last page."""
+
+    objects: Sequence[ObjectMeta] = ()
+    common_prefixes: Sequence[str] = ()
+    next_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListResult:
+    """What ``list_with_delimiter`` answers: all pages of one level."""
+
+    objects: Sequence[ObjectMeta]
+    common_prefixes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionPage:
+    """One page of versions, newest first within a key."""
+
+    versions: Sequence[ObjectVersion] = ()
+    next_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteResult:
+    """What became of one key of a bulk delete: ``error`` is None where it is gone (also if it never was)."""
+
+    key: str
+    error: StoreError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyStep:
+    """One step of a server-side copy; ``token`` continues one that is not ``done``."""
+
+    done: bool
+    token: str | None = None
+    result: PutResult | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A multipart upload under way. It can be pickled and continued elsewhere.
+
+    ``options`` are those of its creation: some services apply them at completion. ``extra`` is the driver's own.
+    """
+
+    key: str
+    id: str
+    options: PutOptions = field(default_factory=PutOptions)
+    started: datetime | None = None
+    extra: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part that the service holds: numbers start at 1, ``size`` in bytes, ``checksums`` of this part alone."""
+
+    number: int
+    size: int
+    etag: str | None = None
+    checksums: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartPage:
+    """One page of the parts of an upload, by number."""
+
+    parts: Sequence[Part] = ()
+    next_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadPage:
+    """One page of the uploads under way."""
+
+    uploads: Sequence[Upload] = ()
+    next_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerPage:
+    """One page of the account's containers."""
+
+    containers: Sequence[Container] = ()
+    next_token: str | None = None
+
+
+# --- what a driver can do -------------------------------------------------------------------------------------------
+
+
+class Guarantee(IntEnum):
+    """How a condition on a write holds against concurrent writers."""
+
+    NONE = 0
+    """The service ignores or refuses it."""
+    BEST_EFFORT = 1
+    """It is checked, but two writers may both win."""
+    ATOMIC = 2
+    """At most one of any number of concurrent writers wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """The guarantees behind ``if_absent`` (create-only) and ``if_match`` (compare-and-swap) of one primitive."""
+
+    if_absent: Guarantee = Guarantee.NONE
+    if_match: Guarantee = Guarantee.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartLimits:
+    """What multipart writes must keep to. The last part may be smaller than ``min_size``.
+
+    ``equal`` services demand that all parts but the last have one size.
+    """
+
+    min_size: int = 5 * 1024**2
+    max_size: int = 5 * 1024**3
+    max_count: int = 10_000
+    equal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a driver can do and promise. A value, so that it survives every wrapper.
+
+    ``operations`` are the names of the primitives that do not merely refuse. ``checksums`` are the algorithms that the
+    service verifies on upload, best first; reads are verified by whatever ``ObjectMeta.checksums`` holds.
+    ``max_put`` and ``max_copy`` are the largest bodies in bytes of one put and one copy; ``delete_batch`` the most keys
+    of one ``delete_many``.
+    """
+
+    operations: frozenset[str]
+    put: Conditions = Conditions()
+    complete: Conditions = Conditions()
+    copy: Conditions = Conditions()
+    delete: Conditions = Conditions()
+    ranges: bool = True
+    suffix_range: bool = True
+    ordered_listing: bool = True
+    multipart: PartLimits | None = None
+    max_put: int = 5 * 1024**3
+    max_copy: int = 5 * 1024**3
+    delete_batch: int = 1
+    checksums: tuple[str, ...] = ()
+    metadata: bool = True
+
+
+# --- bodies: what is sent, replayable so that a request can be sent again -------------------------------------------
+
+READ_BLOCK: Final = 1024**2
+"""Bytes that a file is read by."""
+
+
+@runtime_checkable
+class Body(Protocol):
+    """What ``put`` and ``put_part`` send: can be iterated any number of times, each time with the same bytes."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        ...
+
+    @property
+    def buffers(self) -> Sequence[Buffer] | None:
+        """The whole body if it lies in memory, else None. The buffers are the caller's: not copied, not changed."""
+        ...
+
+    def chunks(self) -> AsyncIterator[Buffer]:
+        """The bytes from the beginning, in pieces of any size.
+
+        Raises:
+            OSError: if the source cannot be read, or has become shorter.
+        """
+        ...
+
+
+class Buffers:
+    """A body that lies in memory, in one or more buffers."""
+
+    __slots__ = ("_buffers", "_size")
+
+    def __init__(self, buffers: Sequence[Buffer], size: int | None = None) -> None:
+        self._buffers = buffers
+        self._size = sum(memoryview(buffer).nbytes for buffer in buffers) if size is None else size
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return self._size
+
+    @property
+    def buffers(self) -> Sequence[Buffer]:
+        """The caller's own buffers."""
+        return self._buffers
+
+    async def chunks(self) -> AsyncIterator[Buffer]:
+        """The buffers, one by one."""
+        for buffer in self._buffers:
+            yield buffer
+
+
+class FileRegion:
+    """A body that is ``size`` bytes of a file from ``offset`` on, read in worker threads as it is sent."""
+
+    __slots__ = ("_offset", "_path", "_size")
+
+    def __init__(self, path: Path, offset: int, size: int) -> None:
+        self._path = path
+        self._offset = offset
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return self._size
+
+    @property
+    def buffers(self) -> None:
+        """None: it does not lie in memory."""
+        return
+
+    async def chunks(self) -> AsyncIterator[Buffer]:
+        """The bytes, read block by block.
+
+        Raises:
+            OSError: if the file cannot be read or has become shorter.
+        """
+        position, end = self._offset, self._offset + self._size
+        descriptor = await asyncio.to_thread(os.open, self._path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            while position < end:
+                chunk = await asyncio.to_thread(_read_at, descriptor, min(READ_BLOCK, end - position), position)
+                if not chunk:
+                    raise OSError(f"{self._path} became shorter while it was being sent: {position} of {end} bytes")
+                position += len(chunk)
+                yield chunk
+        finally:
+            os.close(descriptor)
+
+
+def _read_at(descriptor: int, count: int, position: int) -> bytes:
+    """Like os.pread, which Windows lacks; only one reader uses the descriptor at a time."""
+    os.lseek(descriptor, position, os.SEEK_SET)
+    return os.read(descriptor, count)
