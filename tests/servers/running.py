@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TypeVar, cast
 
 from tests.servers.install import may_install_packages
 from tests.servers.server import Endpoint, Server
+
+E = TypeVar("E", bound=Endpoint)
 
 
 def required() -> bool:
@@ -20,9 +23,10 @@ def variable(kind: type[Server[Endpoint]]) -> str:
     return f"AIOSTORE_TEST_{kind.name.upper()}"
 
 
-def shared(kind: type[Server[Endpoint]]) -> Endpoint | None:
+def shared(kind: type[Server[E]]) -> E | None:
     """The server that somebody else runs for us."""
     value = os.environ.get(variable(kind), "").strip()
     if not value:
         return None
-    return kind.endpoint_type(**json.loads(value if value.startswith("{") else Path(value).read_text()))
+    fields = json.loads(value if value.startswith("{") else Path(value).read_text())
+    return cast("E", kind.endpoint_type(**fields))

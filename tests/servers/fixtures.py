@@ -1,0 +1,108 @@
+"""Servers as session fixtures, started when the first test asks, and the closing table of what ran against what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import NoReturn, TypeVar
+
+import pytest
+
+from tests.servers import SERVERS
+from tests.servers.ceph import Ceph, CephEndpoint
+from tests.servers.install import NotInstalledError
+from tests.servers.running import required, shared, variable
+from tests.servers.server import Endpoint, Server, ServerStartError
+
+E = TypeVar("E", bound=Endpoint)
+
+NO_SERVER = "no server"
+
+
+@dataclass(slots=True)
+class Row:
+    """One server's line in the closing table."""
+
+    title: str
+    outcomes: Counter[str] = field(default_factory=Counter)
+    trouble: str = ""
+    logs: str = ""
+
+
+ROWS = pytest.StashKey[dict[str, Row]]()
+
+
+@pytest.fixture(scope="session")
+def ceph(request: pytest.FixtureRequest) -> Iterator[CephEndpoint]:
+    """Ceph's RADOS Gateway."""
+    yield from _provide(Ceph, request)
+
+
+def _provide(kind: type[Server[E]], request: pytest.FixtureRequest) -> Iterator[E]:
+    row = request.config.stash[ROWS][kind.name]
+    running = shared(kind)
+    if running is not None:
+        row.title = f"{running.server} {running.version} ({variable(kind)})"
+        yield running
+        return
+    server = kind()
+    try:
+        endpoint = server.start()
+    except (NotInstalledError, ServerStartError) as error:
+        _give_up(row, f"{kind.covers} goes untested: {error}")
+    row.title = f"{endpoint.server} {endpoint.version}"
+    failed_before = request.session.testsfailed
+    try:
+        yield endpoint
+    finally:
+        failed = request.session.testsfailed > failed_before and row.outcomes["failed"] > 0
+        if failed:
+            row.logs = f"kept in {server.logs}\n{server.tail(lines=10)}"
+        server.stop(keep_logs=failed)
+
+
+def _give_up(row: Row, reason: str) -> NoReturn:
+    row.trouble = reason
+    if required():
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    rows = {kind.name: Row(kind.name) for kind in SERVERS}
+    config.stash[ROWS] = {**rows, NO_SERVER: Row(NO_SERVER)}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call" or not report.passed:
+        rows = item.config.stash[ROWS]
+        for name in _servers_of(item) or [NO_SERVER]:
+            rows[name].outcomes[report.outcome] += 1
+    return report
+
+
+def _servers_of(item: pytest.Item) -> list[str]:
+    asked = set(getattr(item, "fixturenames", ()))
+    # Fixtures that were asked for while the test ran, by request.getfixturevalue().
+    asked |= set(getattr(getattr(item, "_request", None), "_fixture_defs", ()))
+    return [kind.name for kind in SERVERS if kind.name in asked]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    used = [row for row in config.stash[ROWS].values() if row.outcomes]
+    if not used:
+        return
+    terminalreporter.section("what ran against what")
+    width = max(len(row.title) for row in used)
+    for row in used:
+        counts = ", ".join(f"{row.outcomes[name]} {name}" for name in ("passed", "failed", "skipped"))
+        terminalreporter.write_line(f"{row.title:{width}}  {counts}")
+    for row in used:
+        if row.trouble:
+            terminalreporter.write_line(f"{row.title}: {row.trouble}", yellow=True)
+        if row.logs:
+            terminalreporter.section(f"logs of {row.title}", sep="-")
+            terminalreporter.write_line(row.logs)
