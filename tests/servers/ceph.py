@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers import tls
-from tests.servers.server import S3Endpoint, Server, free_ports
+from tests.servers.server import S3Endpoint, Server, ServerStartError, free_ports
 
 ACCESS_KEY_ID = "testaccess0123456789"
 SECRET_ACCESS_KEY = "testsecret0123456789abcdefghijklmnopqrst"
@@ -95,7 +95,19 @@ class Ceph(Server[CephEndpoint]):
         self.run(*admin, "subuser", "create", "--uid=tester", *swift, env=self._env)
 
     def _ceph(self, *arguments: str) -> str:
-        return self.run("ceph", "--connect-timeout", "20", *arguments, env=self._env)
+        """Ask the monitor; repeated on failure, for it may take a new client for a stranger's."""
+        answers: list[str] = []
+
+        def answered() -> bool:
+            try:
+                answers.append(self.run("ceph", "--connect-timeout", "20", *arguments, env=self._env))
+            except ServerStartError as error:
+                if "problem getting command descriptions" not in str(error):
+                    raise
+            return bool(answers)
+
+        self.wait_until(answered, f"`ceph {' '.join(arguments)}`")
+        return answers[0]
 
 
 def _configuration(

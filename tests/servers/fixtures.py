@@ -52,13 +52,11 @@ def _provide(kind: type[Server[E]], request: pytest.FixtureRequest) -> Iterator[
     except (NotInstalledError, ServerStartError) as error:
         _give_up(row, f"{kind.covers} goes untested: {error}")
     row.title = f"{endpoint.server} {endpoint.version}"
-    failed_before = request.session.testsfailed
     try:
         yield endpoint
     finally:
-        failed = request.session.testsfailed > failed_before and row.outcomes["failed"] > 0
-        if failed:
-            row.logs = f"kept in {server.logs}\n{server.tail(lines=10)}"
+        failed = row.outcomes["failed"] > 0
+        row.logs = f"kept in {server.logs}\n{server.tail(lines=10)}" if failed else ""
         server.stop(keep_logs=failed)
 
 

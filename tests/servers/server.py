@@ -21,6 +21,8 @@ from typing import ClassVar, Generic, Self, TypeVar
 
 from tests.servers import install
 
+DIRECTORY = tempfile.gettempdir()
+"""Read once, for tests point ``tempfile`` elsewhere while they run."""
 START_DEADLINE = 60.0
 STOP_DEADLINE = 10.0
 
@@ -66,7 +68,7 @@ class Server(ABC, Generic[E_co]):
     """What pip installs into the server's own virtual environment."""
 
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix=f"aiostore-{self.name}-"))
+        self.directory = Path(tempfile.mkdtemp(prefix=f"aiostore-{self.name}-", dir=DIRECTORY))
         self.directory.chmod(0o755)
         self.logs = self.directory / "log"
         self.logs.mkdir()
@@ -182,7 +184,7 @@ class Server(ABC, Generic[E_co]):
         for log in sorted(path for path in self.logs.iterdir() if path.is_file()):
             last = log.read_text(errors="replace").splitlines()[-lines:]
             if last:
-                shown += [f"--- {log.name}", *last]
+                shown += [f"--- {log.name}", *(line[:240] for line in last)]
         return "\n".join(shown)
 
 
