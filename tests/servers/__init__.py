@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 from tests.servers.ceph import Ceph
+from tests.servers.localstack import LocalStack
+from tests.servers.nginx import Nginx
 from tests.servers.server import Endpoint, Server
+from tests.servers.swift import Swift
 
-SERVERS: tuple[type[Server[Endpoint]], ...] = (Ceph,)
+SERVERS: tuple[type[Server[Endpoint]], ...] = (Ceph, LocalStack, Swift, Nginx)

@@ -12,8 +12,11 @@ import pytest
 from tests.servers import SERVERS
 from tests.servers.ceph import Ceph, CephEndpoint
 from tests.servers.install import NotInstalledError
+from tests.servers.localstack import LocalStack
+from tests.servers.nginx import Nginx, NginxEndpoint
 from tests.servers.running import required, shared, variable
-from tests.servers.server import Endpoint, Server, ServerStartError
+from tests.servers.server import Endpoint, S3Endpoint, Server, ServerStartError
+from tests.servers.swift import Swift, SwiftEndpoint
 
 E = TypeVar("E", bound=Endpoint)
 
@@ -37,6 +40,24 @@ ROWS = pytest.StashKey[dict[str, Row]]()
 def ceph(request: pytest.FixtureRequest) -> Iterator[CephEndpoint]:
     """Ceph's RADOS Gateway."""
     yield from _provide(Ceph, request)
+
+
+@pytest.fixture(scope="session")
+def localstack(request: pytest.FixtureRequest) -> Iterator[S3Endpoint]:
+    """LocalStack's S3."""
+    yield from _provide(LocalStack, request)
+
+
+@pytest.fixture(scope="session")
+def swift_s3(request: pytest.FixtureRequest) -> Iterator[SwiftEndpoint]:
+    """Swift's s3api."""
+    yield from _provide(Swift, request)
+
+
+@pytest.fixture(scope="session")
+def nginx(request: pytest.FixtureRequest) -> Iterator[NginxEndpoint]:
+    """nginx serving a directory."""
+    yield from _provide(Nginx, request)
 
 
 def _provide(kind: type[Server[E]], request: pytest.FixtureRequest) -> Iterator[E]:
