@@ -437,6 +437,10 @@ class Driver(Protocol):
         """One step of a copy on the service's side; the engine repeats it with the step's token until it is done."""
         ...
 
+    async def rename(self, source: str, target: str, options: CopyOptions) -> PutResult:
+        """Move in one atomic step, where the service can; elsewhere the engine copies and deletes."""
+        ...
+
     async def create_multipart(self, key: str, options: PutOptions) -> Upload:
         """Begin a multipart upload. Nothing is visible until it is completed."""
         ...
