@@ -1,4 +1,7 @@
-"""After every asynchronous test: no task, transport or temporary file is left, and the loop reported no error."""
+"""After every test, nothing is left behind: no task, transport, held memory or temporary file; no error in the loop.
+
+A test that must leave something says so: ``@pytest.mark.may_leak("why")``.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from aiostore.budget import BUDGET
 
 PATIENCE = 2.0
 """Seconds that connections which are being closed get to finish."""
@@ -33,10 +38,12 @@ def leak_check(request: pytest.FixtureRequest, _temporary_files: Path) -> Iterat
         return
     if request.node.get_closest_marker("asyncio"):
         request.getfixturevalue("_clean_loop")
+    held = BUDGET.used
     yield
     left = sorted(path.name for path in _temporary_files.iterdir())
     for name in left:
         (_temporary_files / name).rename(_temporary_files.with_name(f"left-{time.monotonic_ns()}-{name}"))
+    assert BUDGET.used == held, f"{BUDGET.used - held} bytes of the memory budget were not given back"
     assert not left, f"temporary files are left: {left}"
 
 
