@@ -1,0 +1,24 @@
+"""What every engine function needs to know: the driver it works over and the policies of the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiostore.policies import Integrity, Limits, RetryPolicy
+from aiostore.protocol import Driver
+from aiostore.wrappers.retry import Backoff, RetryBudget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The whole stack of wrappers as ``driver``, and the policies that transfers of several requests follow."""
+
+    driver: Driver
+    retry: RetryPolicy
+    retry_budget: RetryBudget
+    limits: Limits
+    integrity: Integrity
+
+    def backoff(self) -> Backoff:
+        """The waits of one transfer that goes on where it was cut."""
+        return Backoff(self.retry, self.retry_budget)

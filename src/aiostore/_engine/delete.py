@@ -1,0 +1,61 @@
+"""Deletes: one, or many in as few requests as the service takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiostore._engine.context import Context
+from aiostore._engine.gather import gather
+from aiostore.errors import NotFoundError, NotSupportedError, PreconditionFailedError, StoreError
+from aiostore.types import DeleteOptions, DeleteResult, GetOptions, Guarantee
+
+
+async def delete(context: Context, key: str, options: DeleteOptions, *, best_effort: bool) -> None:
+    """Delete one object, on a condition that the service keeps against concurrent writers or not at all."""
+    driver = context.driver
+    if options.if_match is None:
+        await driver.delete(key, options)
+        return
+    if driver.capabilities.delete.if_match is not Guarantee.ATOMIC and not best_effort:
+        raise NotSupportedError(
+            "this service does not keep if_match against concurrent writers when it deletes;"
+            " pass best_effort=True to take what it does",
+            key=key,
+            operation="delete",
+            store=driver.location,
+        )
+    try:
+        await driver.delete(key, options)
+    except (PreconditionFailedError, NotFoundError) as error:
+        # After an attempt without an answer, an object that is gone is what was asked for.
+        if not error.unanswered:
+            raise
+        try:
+            await driver.head(key, GetOptions())
+        except NotFoundError:
+            return
+        raise
+
+
+async def delete_many(context: Context, keys: Sequence[str], options: DeleteOptions) -> list[DeleteResult]:
+    """Delete all ``keys``; one result for each, in their order. What fails for one key does not stop the others."""
+    size = context.driver.capabilities.delete_batch
+    if size <= 1:
+
+        async def one(key: str) -> DeleteResult:
+            try:
+                await context.driver.delete(key, options)
+            except StoreError as error:
+                return DeleteResult(key=key, error=error)
+            return DeleteResult(key=key)
+
+        return await gather(one, keys, context.limits.writes)
+
+    async def batch(some: Sequence[str]) -> Sequence[DeleteResult]:
+        try:
+            return await context.driver.delete_many(some, options)
+        except StoreError as error:
+            return [DeleteResult(key=key, error=error) for key in some]
+
+    batches = [keys[first : first + size] for first in range(0, len(keys), size)]
+    return [result for results in await gather(batch, batches, context.limits.writes) for result in results]

@@ -1,0 +1,211 @@
+"""A multipart write under way: parts sent concurrently, then published together or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from aiostore._engine import own_write
+from aiostore._engine.context import Context
+from aiostore._engine.settle import join, settle
+from aiostore.budget import BUDGET
+from aiostore.errors import ConfigurationError, StoreError, TransientError
+from aiostore.protocol import Progress
+from aiostore.types import GetOptions, Part, PartLimits, PutOptions, PutResult, Upload
+
+STEP = 1000
+"""After so many parts of a write of unknown length the part size doubles: 8 MiB parts then reach 8 TiB in 10,000."""
+
+
+def part_sizes(limits: PartLimits, part_size: int, total: int | None) -> Iterator[int]:
+    """The sizes of the parts to send, without end; the last part takes what is left.
+
+    A known total is cut into equal parts, larger than asked where the service's number of parts would not suffice.
+    """
+    size = min(max(part_size, limits.min_size), limits.max_size)
+    if total is not None:
+        size = min(max(size, -(-total // limits.max_count)), limits.max_size)
+    number = 0
+    while True:
+        yield size
+        number += 1
+        if total is None and not limits.equal and number % STEP == 0:
+            size = min(size * 2, limits.max_size)
+
+
+def check_part_size(limits: PartLimits | None, part_size: int | None, key: str, location: str) -> None:
+    """Raise ConfigurationError if the caller asks for parts that the service does not take."""
+    if part_size is None or limits is None or limits.min_size <= part_size <= limits.max_size:
+        return
+    raise ConfigurationError(
+        f"part_size={part_size}: this service takes parts of {limits.min_size} to {limits.max_size} bytes",
+        key=key,
+        operation="put",
+        store=location,
+    )
+
+
+PartCall: TypeAlias = Callable[[Upload, int, int], Awaitable[Part]]
+"""Makes one part: called with the upload, the part's number and the offset of its first byte."""
+
+
+@dataclass(slots=True)
+class Reservation:
+    """The right to hold one part in memory: ``held`` bytes of the budget, or the writer's own part."""
+
+    held: int
+    own: bool
+
+
+class Multipart:
+    """Sends parts, at most ``concurrency`` at a time, and publishes or drops them.
+
+    Whoever begins one ends it with ``complete`` or ``abort``. ``abort`` joins the parts under way first, so that none
+    arrives after the upload was dropped.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        key: str,
+        options: PutOptions,
+        *,
+        concurrency: int,
+        progress: Progress | None,
+        total: int | None,
+    ) -> None:
+        self._context = context
+        self._key = key
+        self._concurrency = concurrency
+        self._progress = progress
+        self._total = total
+        self._write_id: str | None = None
+        if context.driver.capabilities.metadata:
+            options, self._write_id = own_write.stamp(options)
+        self._options = options
+        self._upload: Upload | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._parts: list[Part] = []
+        self._own_taken = False
+        self._failure: BaseException | None = None
+        self._done = 0
+        self.offset = 0
+        self.number = 0
+
+    async def begin(self) -> None:
+        """Create the upload. A cancelled call waits for the answer, so that the upload can be dropped."""
+        await settle(self._create())
+
+    async def _create(self) -> None:
+        self._upload = await self._context.driver.create_multipart(self._key, self._options)
+
+    async def reserve(self, size: int) -> Reservation:
+        """Wait for the right to hold one more part of ``size`` bytes, which is sent or dropped.
+
+        Raises:
+            BaseException: what made an earlier part fail.
+        """
+        while True:
+            await self.slot()
+            if not self._own_taken:
+                self._own_taken = True
+                return Reservation(0, own=True)
+            if BUDGET.try_acquire(size):
+                return Reservation(size, own=False)
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    async def slot(self) -> None:
+        """Wait until a further part may be sent; raises what made an earlier one fail."""
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            if len(self._tasks) < self._concurrency:
+                return
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    def drop(self, reservation: Reservation | None) -> None:
+        """Give back a reservation whose part is not sent."""
+        if reservation is None:
+            return
+        if reservation.own:
+            self._own_taken = False
+        BUDGET.release(reservation.held)
+        reservation.held, reservation.own = 0, False
+
+    def send(self, size: int, call: PartCall, reservation: Reservation | None) -> None:
+        """Make the next part of ``size`` bytes in the background; ``call`` is the request that does it."""
+        self.number += 1
+        task = asyncio.get_running_loop().create_task(self._send(self.number, self.offset, size, call, reservation))
+        self.offset += size
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, number: int, offset: int, size: int, call: PartCall, reservation: Reservation | None) -> None:
+        try:
+            assert self._upload is not None  # noqa: S101  # begin() comes first
+            self._parts.append(await call(self._upload, number, offset))
+            self._done += size
+            if self._progress is not None:
+                self._progress(self._done, self._total)
+        except Exception as error:
+            if self._failure is None:
+                self._failure = error
+        finally:
+            self.drop(reservation)
+
+    async def complete(self) -> PutResult:
+        """Wait for all parts, then publish the object.
+
+        Once the request is sent it is seen through, also by a cancelled caller. An error has dropped the upload.
+        """
+        while self._tasks:
+            if self._failure is not None:
+                raise self._failure
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        if self._failure is not None:
+            raise self._failure
+        result = await settle(self._complete())
+        self._upload = None
+        return result
+
+    async def _complete(self) -> PutResult:
+        assert self._upload is not None  # noqa: S101  # begin() comes first
+        driver = self._context.driver
+        parts = sorted(self._parts, key=lambda part: part.number)
+        try:
+            result = await driver.complete_multipart(self._upload, parts, self._options)
+        except StoreError as error:
+            return await self._judge(error)
+        if result.etag is None:
+            # Some gateways answer without it, and the caller needs it for the next condition.
+            meta = await driver.head(self._key, GetOptions(encryption=self._options.encryption))
+            if self._write_id is None or meta.metadata.get(own_write.WRITE_ID) == self._write_id:
+                result = replace(result, etag=meta.etag, version=meta.version)
+        return replace(result, size=self.offset)
+
+    async def _judge(self, error: StoreError) -> PutResult:
+        conditional = self._options.if_match is not None or self._options.if_none_match is not None
+        if self._write_id is None:
+            raise error
+        try:
+            return await own_write.judge(self._context, self._key, self._write_id, self._options, self.offset, error)
+        except StoreError as judged:
+            if isinstance(error, TransientError) and not conditional:
+                raise error from judged.__cause__
+            raise
+
+    async def abort(self) -> None:
+        """End the parts under way, then drop the upload. Waits for both, also when cancelled. Safe to repeat."""
+        await settle(self._abort())
+
+    async def _abort(self) -> None:
+        await join(set(self._tasks))
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            try:
+                await self._context.driver.abort_multipart(upload)
+            except StoreError as error:
+                error.add_note(f"the parts of upload {upload.id!r} may be left on the service; uploads() lists them")
+                raise

@@ -1,0 +1,213 @@
+"""Reads that return bytes: whole objects, ranges, several ranges; resumed, pinned to one state, verified."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aiostore._engine import verify
+from aiostore._engine.context import Context
+from aiostore._engine.drain import Drain
+from aiostore._engine.gather import gather
+from aiostore._engine.pin import Pin
+from aiostore._engine.stream import ReadAhead
+from aiostore.errors import CorruptedError, InvalidRangeError, NotFoundError, ObjectChangedError, TransientError
+from aiostore.types import GetOptions, GetResult, Match, ObjectMeta
+
+SMALL = 64 * 1024
+"""Bytes up to which a body is read in one go, and read again as a whole if it was cut."""
+
+READS = 3
+"""How often corrupted bytes are read in all before that is an error."""
+
+
+def is_whole(options: GetOptions) -> bool:
+    """Whether the whole object is asked for."""
+    return options.stop is None and (options.start is None or options.start == 0)
+
+
+def bounds(options: GetOptions, meta: ObjectMeta, location: str) -> tuple[int, int]:
+    """The range asked for as offsets into an object of this size.
+
+    Raises:
+        InvalidRangeError: if it starts past the end.
+    """
+    size = meta.size
+    start = options.start or 0
+    if start < 0:
+        return max(0, size + start), size
+    if start > 0 and start >= size:
+        raise InvalidRangeError(
+            f"the range starts at byte {start}, past the end of the object, which has {size} bytes",
+            key=meta.key,
+            operation="get",
+            store=location,
+        )
+    return start, size if options.stop is None else min(options.stop, size)
+
+
+class _Nothing:
+    """The body of an empty range, which no request can ask for."""
+
+    __slots__ = ()
+
+    async def next_chunk(self) -> bytes:
+        return b""
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def aclose(self) -> None:
+        return
+
+
+async def first_answer(context: Context, key: str, options: GetOptions) -> GetResult:
+    """The first answer of a read, whose body begins at or before the range.
+
+    An empty range is answered by a head. So is the place where a suffix begins, if the service lacks suffix ranges.
+    """
+    driver = context.driver
+    start, stop = options.start, options.stop
+    if start is not None and (start == stop or (start < 0 and not driver.capabilities.suffix_range)):
+        meta = await driver.head(key, replace(options, start=None, stop=None))
+        start, stop = bounds(options, meta, driver.location)
+        if start == stop:
+            return GetResult(meta=meta, start=start, stop=stop, stream=_Nothing())
+        match = options.if_match or (Match(etag=meta.etag, version=meta.version) if meta.etag else None)
+        options = replace(options, start=start, if_match=match)
+    try:
+        return await driver.get(key, options)
+    except InvalidRangeError:
+        if start is not None and start > 0:
+            raise
+        # Services answer any range of an empty object so; its bytes are all there is.
+        return await driver.get(key, replace(options, start=None, stop=None))
+
+
+def verifier(context: Context, options: GetOptions, meta: ObjectMeta, operation: str) -> verify.Verifier | None:
+    """What the bytes of this read are compared with; None if there is nothing to compare them with.
+
+    Raises:
+        NotSupportedError: if integrity is ``"require"`` and the bytes cannot be verified.
+    """
+    location = context.driver.location
+    if not is_whole(options):
+        if context.integrity == "require":
+            raise verify.unverifiable("the service holds no checksum of a range", meta.key, operation, location)
+        return None
+    found = verify.expected(meta, context.integrity, operation, location)
+    return None if found is None else verify.Verifier(*found)
+
+
+async def read(context: Context, key: str, options: GetOptions) -> bytes:
+    """The bytes that ``options`` asks for; corrupted ones are read again, and never returned."""
+    return (await read_with_meta(context, key, options))[1]
+
+
+async def read_with_meta(context: Context, key: str, options: GetOptions) -> tuple[ObjectMeta, bytes]:
+    """What the service says of the object, and the bytes that ``options`` asks for."""
+    for _ in range(READS - 1):
+        try:
+            return await _read_once(context, key, options)
+        except CorruptedError:
+            continue
+    return await _read_once(context, key, options)
+
+
+async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[ObjectMeta, bytes]:
+    result = await first_answer(context, key, options)
+    meta = result.meta
+    try:
+        start, stop = bounds(options, meta, context.driver.location)
+        check = verifier(context, options, meta, "get") if context.integrity != "off" else None
+    except BaseException:
+        await result.stream.aclose()
+        raise
+    if stop - start <= SMALL and result.start == start:
+        try:
+            data = await result.stream.read()
+        except TransientError:
+            pin = Pin(key, options, meta)
+            data = b"".join(await _drained(context, pin, None, start, stop))
+        finally:
+            await result.stream.aclose()
+        if check is not None and not verify.matches(check.algorithm, data, check.expected):
+            raise verify.corrupted(check.algorithm, key, "get", context.driver.location)
+        return meta, data
+    ahead = ReadAhead(context, Pin(key, options, meta), result, start, stop, context.limits.reads, check, "get")
+    try:
+        chunks = []
+        while chunk := await ahead.next_chunk():
+            chunks.append(chunk)
+    finally:
+        await ahead.aclose()
+    return meta, b"".join(chunks)
+
+
+async def _drained(context: Context, pin: Pin, result: GetResult | None, start: int, stop: int) -> list[bytes]:
+    chunks: list[bytes] = []
+    await Drain(context, pin, start, stop, chunks.append).run(result)
+    return chunks
+
+
+async def read_ranges(context: Context, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    """The bytes of each ``(start, stop)``, in the order asked, all of one state of the object.
+
+    Ranges with at most ``limits.gap`` bytes between them are read in one request; the requests run concurrently.
+
+    Raises:
+        InvalidRangeError: if a range is not one, or starts past the end.
+        ObjectChangedError: if the object was replaced between two of the requests.
+    """
+    location = context.driver.location
+    for start, stop in ranges:
+        if start < 0 or stop < start:
+            raise InvalidRangeError(
+                f"({start}, {stop}) is not a range: 0 <= start <= stop", key=key, operation="get_ranges", store=location
+            )
+    spans = coalesce(ranges, context.limits.gap)
+
+    async def fetch(span: tuple[int, int]) -> tuple[ObjectMeta, bytes]:
+        return await read_with_meta(context, key, GetOptions(start=span[0], stop=span[1]))
+
+    answers = await gather(fetch, spans, context.limits.reads)
+    for meta, _ in answers[1:]:
+        if meta.etag != answers[0][0].etag or meta.size != answers[0][0].size:
+            raise ObjectChangedError(
+                "the object was replaced while its ranges were being read; begin again",
+                key=key,
+                operation="get_ranges",
+                store=location,
+            )
+    results = []
+    for start, stop in ranges:
+        if start == stop:
+            results.append(b"")
+            continue
+        index = next(index for index, span in enumerate(spans) if span[0] <= start < span[1])
+        (first, _), (meta, data) = spans[index], answers[index]
+        bounds(GetOptions(start=start, stop=stop), meta, location)
+        results.append(data[start - first : stop - first])
+    return results
+
+
+def coalesce(ranges: Sequence[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
+    """The fewest spans that cover all non-empty ranges, joined where at most ``gap`` bytes lie between."""
+    spans: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if start == stop:
+            continue
+        if spans and start <= spans[-1][1] + gap:
+            spans[-1] = spans[-1][0], max(spans[-1][1], stop)
+        else:
+            spans.append((start, stop))
+    return spans
+
+
+async def exists(context: Context, key: str) -> bool:
+    """Whether there is such an object."""
+    try:
+        await context.driver.head(key, GetOptions())
+    except NotFoundError:
+        return False
+    return True

@@ -1,0 +1,194 @@
+"""Streamed reads: ranges of one object fetched ahead in parallel, handed out in order, in bounded memory.
+
+The first request asks for the whole object, so that one answer brings its size, state and checksum; a large object's
+body is then left where the second range begins. Each range is drained into memory by a plain task that knows only the
+inner state here, so that a stream which is dropped can end them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from aiostore._engine import verify
+from aiostore._engine.context import Context
+from aiostore._engine.drain import Drain
+from aiostore._engine.pin import Pin
+from aiostore._engine.settle import join
+from aiostore.budget import BUDGET
+from aiostore.types import GetResult, ObjectMeta
+
+
+class Range:
+    """One range on its way: the chunks that have arrived and were not handed out yet."""
+
+    __slots__ = ("_buffered", "_limit", "_room", "_waiter", "chunks", "drain", "error", "finished", "hasher", "held",
+                 "size")  # fmt: skip
+
+    def __init__(self, context: Context, pin: Pin, start: int, stop: int, held: int) -> None:
+        self.size = stop - start
+        self.held = held
+        self.chunks: deque[bytes] = deque()
+        self.hasher: verify.Hasher | None = None
+        self.finished = False
+        self.error: Exception | None = None
+        self.drain = Drain(context, pin, start, stop, self._take)
+        # A range fits, so its task never waits for the caller. Only a service without ranges sends more in one body.
+        self._limit = 2 * context.limits.part_size
+        self._buffered = 0
+        self._room: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def fill(self, result: GetResult | None) -> None:
+        """Drain the range into ``chunks``; an error is kept until the stream comes to this point."""
+        try:
+            await self.drain.run(result)
+        except Exception as error:
+            self.error = error
+        finally:
+            self.finished = True
+            self._wake()
+
+    def _take(self, chunk: bytes) -> asyncio.Future[None] | None:
+        if self.hasher is not None:
+            self.hasher.update(chunk)
+        self.chunks.append(chunk)
+        self._buffered += len(chunk)
+        self._wake()
+        if self._buffered <= self._limit:
+            return None
+        self._room = asyncio.get_running_loop().create_future()
+        return self._room
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def arrival(self) -> None:
+        """Wait until a chunk is there or the range has ended."""
+        while not self.chunks and not self.finished:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+
+    def pop(self) -> bytes:
+        """The first chunk that was not handed out."""
+        chunk = self.chunks.popleft()
+        self._buffered -= len(chunk)
+        if self._room is not None and self._buffered <= self._limit:
+            if not self._room.done():
+                self._room.set_result(None)
+            self._room = None
+        return chunk
+
+
+class ReadAhead:
+    """The ranges of one read, in order; the first of them is being handed out.
+
+    ``result`` is the first answer, whose body begins at or before ``start``. ``verifier`` is set if the bytes are to be
+    compared with a checksum. ``aclose`` ends every task and gives the budget back.
+    """
+
+    __slots__ = ("_concurrency", "_context", "_first", "_next", "_pin", "_ranges", "_stop", "_tasks", "operation",
+                 "position", "verifier")  # fmt: skip
+
+    def __init__(
+        self,
+        context: Context,
+        pin: Pin,
+        result: GetResult,
+        start: int,
+        stop: int,
+        concurrency: int,
+        verifier: verify.Verifier | None,
+        operation: str,
+    ) -> None:
+        self._context = context
+        self._pin = pin
+        self._concurrency = concurrency
+        self._stop = stop
+        self._ranges: deque[Range] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.operation = operation
+        self.verifier = verifier
+        self._first = result.stream
+        self.position = self._next = start
+        part_size = context.limits.part_size
+        one = concurrency == 1 or stop - self._next <= 2 * part_size or not context.driver.capabilities.ranges
+        self._begin(stop if one else self._next + part_size, 0, result)
+        self._top_up()
+
+    @property
+    def meta(self) -> ObjectMeta:
+        """What the first answer said of the object."""
+        return self._pin.meta
+
+    def _begin(self, stop: int, held: int, result: GetResult | None) -> None:
+        part = Range(self._context, self._pin, self._next, stop, held)
+        if self.verifier is not None:
+            part.hasher = self.verifier.hasher()
+        self._next = stop
+        self._ranges.append(part)
+        task = asyncio.get_running_loop().create_task(part.fill(result))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _top_up(self) -> None:
+        """Begin as many ranges as concurrency and byte budget allow; the only one of a stream needs no budget."""
+        while self._next < self._stop and len(self._ranges) < self._concurrency:
+            size = min(self._context.limits.part_size, self._stop - self._next)
+            if self._ranges and not BUDGET.try_acquire(size):
+                return
+            self._begin(self._next + size, size if self._ranges else 0, None)
+
+    async def next_chunk(self) -> bytes:
+        """The next bytes in order; ``b""`` at the end.
+
+        Raises:
+            CorruptedError: instead of the last chunk, if the bytes do not match the checksum.
+            StoreError: if a range cannot be read.
+        """
+        while self._ranges:
+            part = self._ranges[0]
+            if not part.chunks:
+                if part.error is not None:
+                    raise part.error
+                if part.finished:
+                    self._advance()
+                else:
+                    await part.arrival()
+                continue
+            chunk = part.pop()
+            self.position += len(chunk)
+            if self.verifier is not None:
+                await self.verifier.add_chunk(chunk)
+                if self.position == self._stop:
+                    self._check(self.verifier)
+            self._top_up()
+            return chunk
+        if self.verifier is not None and self.position == self._stop == 0:
+            self._check(self.verifier)
+        return b""
+
+    def _advance(self) -> None:
+        part = self._ranges.popleft()
+        BUDGET.release(part.held)
+        if self.verifier is not None and part.hasher is not None and self._ranges:
+            self.verifier.add_range(part.hasher, part.size)
+        self._top_up()
+
+    def _check(self, verifier: verify.Verifier) -> None:
+        """All bytes have arrived, and the last of them are about to be handed out."""
+        for part in self._ranges:
+            if part.hasher is not None:
+                verifier.add_range(part.hasher, part.size)
+        if not verifier.holds():
+            raise verify.corrupted(verifier.algorithm, self._pin.key, self.operation, self._context.driver.location)
+
+    async def aclose(self) -> None:
+        """End every task, and wait for their connections to be closed. Safe to repeat."""
+        for part in self._ranges:
+            BUDGET.release(part.held)
+        self._ranges.clear()
+        await join(set(self._tasks))
+        # A task that was cancelled before its first step has not closed the answer it was given.
+        await self._first.aclose()

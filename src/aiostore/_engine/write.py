@@ -1,0 +1,283 @@
+"""Writes of any size from any source: one request, or concurrent parts; published whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+from aiostore._engine import own_write, source
+from aiostore._engine.context import Context
+from aiostore._engine.multipart import Multipart, PartCall, Reservation, check_part_size, part_sizes
+from aiostore._engine.spool import Spool
+from aiostore.errors import ConfigurationError, NotSupportedError, StoreError
+from aiostore.protocol import Progress, Source
+from aiostore.types import Body, Buffer, Buffers, Conditions, FileRegion, Guarantee, Part, PutOptions, PutResult, Upload
+
+
+async def put(
+    context: Context,
+    key: str,
+    data: Source,
+    options: PutOptions,
+    *,
+    part_size: int | None = None,
+    concurrency: int | None = None,
+    progress: Progress | None = None,
+    best_effort: bool = False,
+) -> PutResult:
+    """Write ``data`` to ``key``; see :meth:`aiostore.protocol.AsyncObjectStore.put`."""
+    writer = Writer(
+        context,
+        key,
+        options,
+        part_size=part_size,
+        concurrency=concurrency,
+        progress=progress,
+        best_effort=best_effort,
+    )
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return await writer.put_buffer(data)
+    source.check(data, key)
+    if isinstance(data, Path):
+        return await writer.put_file(data)
+    try:
+        async for block in source.buffers(data, key):
+            await writer.write(block)
+        return await writer.commit()
+    except BaseException:
+        await writer.abort()
+        raise
+
+
+class Writer:
+    """One write. Either ``put_buffer`` or ``put_file``, or any number of ``write`` and then ``commit`` or ``abort``.
+
+    What is written in pieces is held until it fills a part; a write that never fills one is a single request. Memory is
+    one part, and further ones as far as the byte budget allows.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        key: str,
+        options: PutOptions,
+        *,
+        part_size: int | None = None,
+        concurrency: int | None = None,
+        progress: Progress | None = None,
+        best_effort: bool = False,
+    ) -> None:
+        capabilities = context.driver.capabilities
+        if part_size is not None:
+            check_part_size(capabilities.multipart, part_size, key, context.driver.location)
+        if concurrency is not None and concurrency <= 0:
+            raise ConfigurationError(f"concurrency={concurrency!r}: must be greater than 0", key=key, operation="put")
+        self._context = context
+        self._key = key
+        self._options = options
+        self._part_size = part_size or context.limits.part_size
+        self._single = part_size or 2 * context.limits.part_size
+        self._concurrency = concurrency or context.limits.writes
+        self._progress = progress
+        self._best_effort = best_effort
+        self._multipart: Multipart | None = None
+        self._sizes = part_sizes(capabilities.multipart, self._part_size, None) if capabilities.multipart else None
+        self._pending: list[Buffer] = []
+        self._count = 0
+        self._limit = self._part_size if self._sizes is None else next(self._sizes)
+        self._reservation: Reservation | None = None
+        # A service without multipart writes takes one body of known length, so the bytes wait on the local disk.
+        self._spool = Spool() if self._sizes is None else None
+
+    # --- sources of known size
+
+    async def put_buffer(self, data: bytes | bytearray | memoryview) -> PutResult:
+        """Write the caller's buffer, without copying it."""
+        if isinstance(data, bytes):
+            size = len(data)
+        else:
+            data = source.flat(data)
+            size = data.nbytes
+        if self._goes_at_once(size):
+            return await self._put_once(Buffers((data,), size))
+        view = memoryview(data)
+
+        async def part(start: int, stop: int) -> Body:
+            return Buffers((view[start:stop],), stop - start)
+
+        return await self._put_parts(size, part, in_memory=True)
+
+    async def put_file(self, path: Path) -> PutResult:
+        """Write a local file."""
+        size = await asyncio.to_thread(source.file_size, path)
+        if self._goes_at_once(size):
+            if size <= self._single:
+                return await self._put_once(
+                    Buffers((await asyncio.to_thread(source.read_region, path, 0, size),), size)
+                )
+            return await self._put_once(FileRegion(path, 0, size))
+
+        async def part(start: int, stop: int) -> Body:
+            data = await asyncio.to_thread(source.read_region, path, start, stop - start)
+            return Buffers((data,), stop - start)
+
+        return await self._put_parts(size, part, in_memory=False)
+
+    def _goes_at_once(self, size: int) -> bool:
+        capabilities = self._context.driver.capabilities
+        if size <= self._single or capabilities.multipart is None:
+            return True
+        # A condition that holds for one request but not for a completion is worth one long request.
+        options = self._options
+        conditional = options.if_match is not None or options.if_none_match is not None
+        return (
+            conditional
+            and not self._best_effort
+            and size <= capabilities.max_put
+            and not _holds(capabilities.complete, options)
+            and _holds(capabilities.put, options)
+        )
+
+    async def _put_parts(self, size: int, part: Callable[[int, int], Awaitable[Body]], *, in_memory: bool) -> PutResult:
+        """Send ``part(start, stop)`` for all of ``size`` bytes; what lies ``in_memory`` already takes no budget."""
+        limits = self._context.driver.capabilities.multipart
+        assert limits is not None  # noqa: S101  # _goes_at_once() was asked
+        try:
+            multipart = await self._begin(size)
+            sizes = part_sizes(limits, self._part_size, size)
+            while (start := multipart.offset) < size:
+                count = min(next(sizes), size - start)
+                reservation = None
+                if in_memory:
+                    await multipart.slot()
+                else:
+                    reservation = await multipart.reserve(count)
+                multipart.send(count, self._request(partial(part, start, start + count)), reservation)
+            return await multipart.complete()
+        except BaseException:
+            await self.abort()
+            raise
+
+    def _request(self, load: Callable[[], Awaitable[Body]]) -> PartCall:
+        async def request(upload: Upload, number: int, offset: int) -> Part:
+            return await self._context.driver.put_part(upload, number, offset, await load())
+
+        return request
+
+    async def _begin(self, total: int | None) -> Multipart:
+        self._require(self._context.driver.capabilities.complete)
+        self._multipart = Multipart(
+            self._context,
+            self._key,
+            self._options,
+            concurrency=self._concurrency,
+            progress=self._progress,
+            total=total,
+        )
+        await self._multipart.begin()
+        return self._multipart
+
+    async def _put_once(self, body: Body) -> PutResult:
+        options = self._options
+        if options.if_match is None and options.if_none_match is None:
+            result = await self._context.driver.put(self._key, body, options)
+        else:
+            self._require(self._context.driver.capabilities.put)
+            result = await self._put_conditionally(body, options)
+        if self._progress is not None:
+            self._progress(body.size, body.size)
+        return result
+
+    async def _put_conditionally(self, body: Body, options: PutOptions) -> PutResult:
+        if not self._context.driver.capabilities.metadata:
+            return await self._context.driver.put(self._key, body, options)
+        options, write_id = own_write.stamp(options)
+        try:
+            return await self._context.driver.put(self._key, body, options)
+        except StoreError as error:
+            return await own_write.judge(self._context, self._key, write_id, options, body.size, error)
+
+    def _require(self, conditions: Conditions) -> None:
+        """Refuse a condition that the service does not keep atomically, unless the caller takes what there is."""
+        if self._best_effort or _holds(conditions, self._options):
+            return
+        raise NotSupportedError(
+            "this service does not keep the condition against concurrent writers, or not for an object of this size;"
+            " pass best_effort=True to take what it does",
+            key=self._key,
+            operation="put",
+            store=self._context.driver.location,
+        )
+
+    # --- sources of unknown length
+
+    async def write(self, data: Buffer) -> None:
+        """Take bytes that nobody changes any more; waits while earlier parts are under way and the budget is used up.
+
+        Raises:
+            BaseException: what made an earlier part fail. The caller aborts.
+        """
+        if self._spool is not None:
+            await self._spool.write(data)
+            return
+        view: Buffer = data
+        while (room := self._limit - self._count) < len(view):
+            if room:
+                view = memoryview(view)
+                await self._hold(view[:room])
+                view = view[room:]
+            await self._flush()
+        await self._hold(view)
+
+    async def _hold(self, data: Buffer) -> None:
+        if self._multipart is not None and self._reservation is None:
+            self._reservation = await self._multipart.reserve(self._limit)
+        self._pending.append(data)
+        self._count += len(data)
+
+    async def _flush(self) -> None:
+        """Send what is pending as a part: more bytes are known to follow, or it is the last one."""
+        if self._multipart is None:
+            multipart = await self._begin(None)
+            self._reservation = await multipart.reserve(self._limit)
+        else:
+            multipart = self._multipart
+        body = Buffers(self._pending, self._count)
+        reservation, self._reservation = self._reservation, None
+        self._pending, self._count = [], 0
+
+        async def load() -> Body:
+            return body
+
+        multipart.send(body.size, self._request(load), reservation)
+        assert self._sizes is not None  # noqa: S101  # else it would be spooled
+        self._limit = next(self._sizes)
+
+    async def commit(self) -> PutResult:
+        """Publish the object. A cancelled call publishes all of it or nothing."""
+        if self._spool is not None:
+            return await self._put_once(await self._spool.body())
+        if self._multipart is None:
+            return await self._put_once(Buffers(self._pending, self._count))
+        if self._count:
+            await self._flush()
+        return await self._multipart.complete()
+
+    async def abort(self) -> None:
+        """Publish nothing, and leave nothing behind. Safe to repeat, and after ``commit``, when it changes nothing."""
+        self._pending = []
+        if self._spool is not None:
+            await self._spool.aclose()
+        if self._multipart is not None:
+            self._multipart.drop(self._reservation)
+            self._reservation = None
+            await self._multipart.abort()
+
+
+def _holds(conditions: Conditions, options: PutOptions) -> bool:
+    """Whether every condition of ``options`` is kept against concurrent writers."""
+    if options.if_match is not None and conditions.if_match is not Guarantee.ATOMIC:
+        return False
+    return options.if_none_match is None or conditions.if_absent is Guarantee.ATOMIC
