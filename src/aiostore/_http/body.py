@@ -1,0 +1,65 @@
+"""How a request's body gets on the wire: without a copy, and never faster than the service takes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, cast
+
+from aiohttp.http import StreamWriter
+
+from aiostore.errors import ConnectionLostError
+from aiostore.types import Body, Buffer
+
+if TYPE_CHECKING:
+    from aiostore._http.exchange import Exchange
+
+COALESCE = 32 * 1024
+"""A body of at most so many bytes goes out together with its head, in one system call and one packet train."""
+
+SLICE = 256 * 1024
+"""Bytes handed to the event loop at a time."""
+
+
+async def send(exchange: Exchange, head: bytes, body: Body) -> None:
+    """Send a request with a body of any size.
+
+    Raises:
+        OSError: if the body cannot be read, or has become shorter than it said.
+        ConnectionLostError: if the connection is gone.
+    """
+    writer = StreamWriter(exchange.protocol, exchange.loop)
+    write(exchange, head)
+    left = body.size
+    if (buffers := body.buffers) is not None:
+        for buffer in buffers:
+            left -= await _send_buffer(exchange, writer, buffer, left)
+    else:
+        # The cast: a generator must be closed, which the type AsyncIterator does not tell.
+        async with aclosing(cast("AsyncGenerator[Buffer, None]", body.chunks())) as chunks:
+            async for buffer in chunks:
+                left -= await _send_buffer(exchange, writer, buffer, left)
+    if left:
+        raise OSError(f"the body ended {left} bytes before its size, {body.size}")
+
+
+async def _send_buffer(exchange: Exchange, writer: StreamWriter, buffer: Buffer, left: int) -> int:
+    view = memoryview(buffer)
+    if view.nbytes != len(view):
+        view = view.cast("B")
+    size = len(view)
+    if size > left:
+        raise OSError(f"the body is longer than its size by {size - left} bytes")
+    for start in range(0, size, SLICE):
+        write(exchange, view[start : start + SLICE])
+        await writer.drain()
+    return size
+
+
+def write(exchange: Exchange, data: Buffer) -> None:
+    """Hand ``data`` to the event loop."""
+    transport = exchange.protocol.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionLostError("the connection was closed while the request was being sent", answered=False)
+    exchange.queued += len(data)
+    transport.write(data)
