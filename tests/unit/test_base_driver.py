@@ -66,6 +66,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "delete_many": (["k"], DeleteOptions()),
     "list_page": (ListOptions(prefix="k"),),
     "copy": ("k", "t", CopyOptions()),
+    "rename": ("k", "t", CopyOptions()),
     "create_multipart": ("k", PutOptions()),
     "put_part": (UPLOAD, 1, 0, BODY),
     "copy_part": (UPLOAD, 1, 0, "s", 0, 1, CopyOptions()),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import TracebackType
 from typing import ClassVar, Final
 
-from aiostore.errors import NotSupportedError
+from aiostore.errors import NotSupportedError, StoreError
 from aiostore.protocol import Driver
 from aiostore.types import (
     Body,
@@ -40,6 +41,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "delete_many": "delete the objects one by one",
     "list_page": "read the keys that you know",
     "copy": "read the object and put it under the other key",
+    "rename": "copy the object, then delete it under the old key",
     "create_multipart": _ONE_PUT,
     "put_part": _ONE_PUT,
     "copy_part": "read the bytes and put them as a part",
@@ -84,6 +86,10 @@ class BaseDriver(ABC):
             f"this store does not support {operation}; {advice}", key=key, operation=operation, store=self.location
         )
 
+    def naming(self, operation: str, key: str | None = None) -> _Naming:
+        """A context in which every StoreError is told which operation, key and store it is about."""
+        return _Naming(operation, key, self.location)
+
     @property
     @abstractmethod
     def location(self) -> str: ...
@@ -118,6 +124,9 @@ class BaseDriver(ABC):
 
     async def copy(self, source: str, target: str, options: CopyOptions, token: str | None = None) -> CopyStep:
         raise self.refusal("copy", source)
+
+    async def rename(self, source: str, target: str, options: CopyOptions) -> PutResult:
+        raise self.refusal("rename", source)
 
     async def create_multipart(self, key: str, options: PutOptions) -> Upload:
         raise self.refusal("create_multipart", key)
@@ -171,3 +180,20 @@ class BaseDriver(ABC):
 
     async def list_containers(self, page_token: str | None = None) -> ContainerPage:
         raise self.refusal("list_containers")
+
+
+class _Naming:
+    __slots__ = ("_key", "_operation", "_store")
+
+    def __init__(self, operation: str, key: str | None, store: str) -> None:
+        self._operation = operation
+        self._key = key
+        self._store = store
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, StoreError):
+            error.locate(key=self._key, operation=self._operation, store=self._store)
