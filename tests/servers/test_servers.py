@@ -16,7 +16,7 @@ import pytest
 from tests.servers import SERVERS
 from tests.servers.ceph import Ceph, CephEndpoint
 from tests.servers.install import NotInstalledError, ensure_packages
-from tests.servers.nginx import NginxEndpoint
+from tests.servers.nginx import Nginx, NginxEndpoint
 from tests.servers.running import shared, variable
 from tests.servers.server import Endpoint, S3Endpoint, Server, ServerStartError, free_ports
 from tests.servers.swift import SwiftEndpoint
@@ -73,6 +73,35 @@ def test_what_cannot_be_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("tests.servers.install.may_install_packages", lambda: False)
     with pytest.raises(NotInstalledError, match=r"apt-get install .* no-such-package"):
         ensure_packages(("no-such-package",), ("no-such-program",))
+
+
+WITHOUT_NGINX = """
+from __future__ import annotations
+
+from tests.servers import install, running
+from tests.servers.nginx import Nginx
+
+Nginx.needed = ("no-such-program",)
+install.may_install_packages = running.may_install_packages = lambda: False
+
+
+def test_something(nginx):
+    pass
+"""
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", "skipped"), ("true", "errors")])
+def test_a_missing_server_is_told_at_the_end_and_fails_in_continuous_integration(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config, ci: str, outcome: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath))
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.delenv(variable(Nginx), raising=False)
+    file = pytester.makepyfile(WITHOUT_NGINX)
+    settings = ("-c", str(pytestconfig.inipath), "--rootdir", str(pytester.path), "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(*settings, "-p", "tests.servers.fixtures", file)
+    result.assert_outcomes(**{outcome: 1})
+    result.stdout.fnmatch_lines(["nginx: HTTP and TLS against nginx goes untested: *apt-get install*nginx-full*"])
 
 
 def test_a_server_that_ends_at_once_fails_with_its_output() -> None:
