@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
-import random
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from tests.faults.faults import (
     Answer,
@@ -28,66 +26,16 @@ from tests.faults.faults import (
     slow_down,
 )
 from tests.faults.proxy import FaultProxy
+from tests.faults.upstream import BODY, Upstream
 
-BODY = random.Random(1).randbytes(300_000)
 DEADLINE = 10.0
-
-
-class Upstream:
-    """A server whose ``/body`` can be read, also in parts, and written."""
-
-    def __init__(self) -> None:
-        self.body = BODY
-        self.url = ""
-
-    async def get(self, request: web.Request) -> web.StreamResponse:
-        part = request.http_range
-        if part.start is None:
-            return web.Response(body=self.body)
-        stop = min(part.stop or len(self.body), len(self.body))
-        headers = {"Content-Range": f"bytes {part.start}-{stop - 1}/{len(self.body)}"}
-        return web.Response(status=206, body=self.body[part.start : stop], headers=headers)
-
-    async def chunked(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        response.enable_chunked_encoding()
-        await response.prepare(request)
-        for start in range(0, len(self.body), 70_000):
-            await response.write(self.body[start : start + 70_000])
-        await response.write_eof()
-        return response
-
-    async def until_closed(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        response.force_close()
-        await response.prepare(request)
-        await response.write(self.body)
-        return response
-
-    async def put(self, request: web.Request) -> web.StreamResponse:
-        self.body = await request.read()
-        return web.Response(status=201, headers={"ETag": '"written"'})
-
-    async def refuse_unread(self, _request: web.Request) -> web.StreamResponse:
-        return web.Response(status=403, text="no")
 
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     server = Upstream()
-    app = web.Application(client_max_size=2**30)
-    app.router.add_get("/body", server.get)
-    app.router.add_get("/chunked", server.chunked)
-    app.router.add_get("/until-closed", server.until_closed)
-    app.router.add_put("/body", server.put)
-    app.router.add_put("/refused", server.refuse_unread)
-    runner = web.AppRunner(app, shutdown_timeout=0.1, lingering_time=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield server
-    await runner.cleanup()
+    async with server.running():
+        yield server
 
 
 @pytest.fixture
