@@ -41,7 +41,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "delete_many": "delete the objects one by one",
     "list_page": "read the keys that you know",
     "copy": "read the object and put it under the other key",
-    "rename": "copy the object, then delete it under the old key",
+    "rename": "copy the object and delete the source",
     "create_multipart": _ONE_PUT,
     "put_part": _ONE_PUT,
     "copy_part": "read the bytes and put them as a part",
