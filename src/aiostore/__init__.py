@@ -1,1 +1,160 @@
-"""Asyncio-native object storage."""
+"""One asyncio interface to object storage, local files and memory.
+
+The names below are imported when they are first used, so that ``import aiostore`` is quick and needs no service's
+libraries.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiostore.budget import set_memory_limit
+    from aiostore.errors import (
+        AlreadyExistsError,
+        ConfigurationError,
+        ConnectionLostError,
+        CorruptedError,
+        InvalidKeyError,
+        InvalidRangeError,
+        NotFoundError,
+        NotModifiedError,
+        NotSupportedError,
+        ObjectChangedError,
+        PermissionDeniedError,
+        PreconditionFailedError,
+        RateLimitedError,
+        RequestTimeoutError,
+        StoreClosedError,
+        StoreError,
+        TransientError,
+        UnauthenticatedError,
+        UnavailableError,
+        WriteOutcomeUnknownError,
+    )
+    from aiostore.policies import ClientOptions, Limits, RetryPolicy, Timeouts
+    from aiostore.protocol import AsyncBinaryFile, AsyncObjectStore, AsyncTextFile, Driver, ObjectStream
+    from aiostore.services import LocalStore, MemoryStore, S3Store
+    from aiostore.store import Store
+    from aiostore.types import (
+        Capabilities,
+        Conditions,
+        Container,
+        DeleteResult,
+        Encryption,
+        Guarantee,
+        ListResult,
+        ObjectMeta,
+        ObjectVersion,
+        PutResult,
+        Upload,
+    )
+    from aiostore.url import connect
+
+_MODULES = {
+    "budget": ["set_memory_limit"],
+    "errors": [
+        "AlreadyExistsError",
+        "ConfigurationError",
+        "ConnectionLostError",
+        "CorruptedError",
+        "InvalidKeyError",
+        "InvalidRangeError",
+        "NotFoundError",
+        "NotModifiedError",
+        "NotSupportedError",
+        "ObjectChangedError",
+        "PermissionDeniedError",
+        "PreconditionFailedError",
+        "RateLimitedError",
+        "RequestTimeoutError",
+        "StoreClosedError",
+        "StoreError",
+        "TransientError",
+        "UnauthenticatedError",
+        "UnavailableError",
+        "WriteOutcomeUnknownError",
+    ],
+    "policies": ["ClientOptions", "Limits", "RetryPolicy", "Timeouts"],
+    "protocol": ["AsyncBinaryFile", "AsyncObjectStore", "AsyncTextFile", "Driver", "ObjectStream"],
+    "services": ["LocalStore", "MemoryStore", "S3Store"],
+    "store": ["Store"],
+    "types": [
+        "Capabilities",
+        "Conditions",
+        "Container",
+        "DeleteResult",
+        "Encryption",
+        "Guarantee",
+        "ListResult",
+        "ObjectMeta",
+        "ObjectVersion",
+        "PutResult",
+        "Upload",
+    ],
+    "url": ["connect"],
+}
+
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "AlreadyExistsError",
+    "AsyncBinaryFile",
+    "AsyncObjectStore",
+    "AsyncTextFile",
+    "Capabilities",
+    "ClientOptions",
+    "Conditions",
+    "ConfigurationError",
+    "ConnectionLostError",
+    "Container",
+    "CorruptedError",
+    "DeleteResult",
+    "Driver",
+    "Encryption",
+    "Guarantee",
+    "InvalidKeyError",
+    "InvalidRangeError",
+    "Limits",
+    "ListResult",
+    "LocalStore",
+    "MemoryStore",
+    "NotFoundError",
+    "NotModifiedError",
+    "NotSupportedError",
+    "ObjectChangedError",
+    "ObjectMeta",
+    "ObjectStream",
+    "ObjectVersion",
+    "PermissionDeniedError",
+    "PreconditionFailedError",
+    "PutResult",
+    "RateLimitedError",
+    "RequestTimeoutError",
+    "RetryPolicy",
+    "S3Store",
+    "Store",
+    "StoreClosedError",
+    "StoreError",
+    "Timeouts",
+    "TransientError",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "Upload",
+    "WriteOutcomeUnknownError",
+    "connect",
+    "set_memory_limit",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from aiostore._engine.context import Context
 from aiostore._engine.gather import gather
+from aiostore._engine.listing import pages
 from aiostore.errors import NotFoundError, NotSupportedError, PreconditionFailedError, StoreError
-from aiostore.types import DeleteOptions, DeleteResult, GetOptions, Guarantee
+from aiostore.types import DeleteOptions, DeleteResult, GetOptions, Guarantee, ListOptions, ObjectVersion
 
 
 async def delete(context: Context, key: str, options: DeleteOptions, *, best_effort: bool) -> None:
@@ -59,3 +60,28 @@ async def delete_many(context: Context, keys: Sequence[str], options: DeleteOpti
 
     batches = [keys[first : first + size] for first in range(0, len(keys), size)]
     return [result for results in await gather(batch, batches, context.limits.writes) for result in results]
+
+
+async def empty(context: Context) -> None:
+    """Delete every object, version and unfinished upload of the container, a page at a time.
+
+    Raises:
+        StoreError: the first that a delete met.
+    """
+    driver = context.driver
+    operations = driver.capabilities.operations
+    if "list_multipart" in operations:
+        async for page in pages(lambda token: driver.list_multipart("", token), driver.location):
+            for upload in page.uploads:
+                await driver.abort_multipart(upload)
+    while found := (await driver.list_page(ListOptions())).objects:
+        for result in await delete_many(context, [meta.key for meta in found], DeleteOptions()):
+            if result.error is not None:
+                raise result.error
+    if "list_versions" in operations:
+
+        async def one(version: ObjectVersion) -> None:
+            await driver.delete(version.meta.key, DeleteOptions(version=version.meta.version))
+
+        while versions := (await driver.list_versions("")).versions:
+            await gather(one, versions, context.limits.writes)

@@ -1,0 +1,79 @@
+"""Objects to local files: whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+from aiostore._engine import read
+from aiostore._engine.context import Context
+from aiostore._engine.object_stream import Stream
+from aiostore._engine.settle import settle
+from aiostore.errors import CorruptedError
+from aiostore.protocol import Progress
+from aiostore.types import GetOptions, ObjectMeta
+
+
+async def to_path(
+    context: Context, key: str, target: Path, options: GetOptions, progress: Progress | None
+) -> ObjectMeta:
+    """Write the object to ``target``, which is replaced atomically once all bytes are there and verified.
+
+    Raises:
+        OSError: if the directory is missing or the disk is full; ``target`` is then what it was.
+    """
+    descriptor, name = await asyncio.to_thread(tempfile.mkstemp, prefix=".aiostore-", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            meta = await to_file(context, key, file, options, progress)
+            await asyncio.to_thread(_publish, file, name, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+    return meta
+
+
+def _publish(file: BinaryIO, name: str, target: Path) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    if hasattr(os, "fchmod"):
+        umask = os.umask(0o077)  # can only be read by setting it
+        os.umask(umask)
+        os.fchmod(file.fileno(), 0o666 & ~umask)
+    os.replace(name, target)
+
+
+async def to_file(
+    context: Context, key: str, file: BinaryIO, options: GetOptions, progress: Progress | None
+) -> ObjectMeta:
+    """Write the object to an open binary file, from its position on.
+
+    Corrupted bytes are read again if the file can seek; what was written of them is overwritten.
+
+    Raises:
+        CorruptedError: if they stay corrupted, or the file cannot seek: then all but the last bytes were written.
+    """
+    seekable = file.seekable()
+    begin = file.tell() if seekable else 0
+    for attempt in range(1, read.READS + 1):
+        try:
+            async with Stream(context, key, options, chunk_size=None, concurrency=None) as stream:
+                done = 0
+                async for chunk in stream:
+                    # A thread that writes into the caller's file must have ended before this call does.
+                    await settle(asyncio.to_thread(file.write, chunk))
+                    done += len(chunk)
+                    if progress is not None:
+                        progress(done, stream.meta.size)
+                return stream.meta
+        except CorruptedError:
+            if not seekable or attempt == read.READS:
+                raise
+            await asyncio.to_thread(file.seek, begin)
+            await asyncio.to_thread(file.truncate)
+    raise AssertionError("unreachable")

@@ -1,0 +1,543 @@
+"""The one implementation of ``AsyncObjectStore``: verbs for callers, derived from a driver's primitives."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self, TypeVar, TypeVarTuple
+from weakref import WeakSet
+
+from aiostore._engine import copy as _copy
+from aiostore._engine import delete as _delete
+from aiostore._engine import download as _download
+from aiostore._engine import listing, options, own_write, read, write
+from aiostore._engine.context import Context
+from aiostore._engine.object_stream import Stream
+from aiostore.errors import (
+    AlreadyExistsError,
+    ConfigurationError,
+    NotSupportedError,
+    StoreClosedError,
+)
+from aiostore.keys import check_key, check_prefix
+from aiostore.policies import Integrity, Limits, RetryPolicy
+from aiostore.protocol import Condition, Driver, Progress, Source
+from aiostore.types import (
+    Capabilities,
+    Container,
+    DeleteOptions,
+    DeleteResult,
+    Encryption,
+    GetOptions,
+    ListResult,
+    ObjectMeta,
+    ObjectVersion,
+    PutOptions,
+    PutResult,
+    SignOptions,
+    Upload,
+)
+from aiostore.wrappers.limits import LimitDriver
+from aiostore.wrappers.observe import ObserveDriver, Observer
+from aiostore.wrappers.prefix import PrefixDriver
+from aiostore.wrappers.retry import RetryBudget, RetryDriver
+from aiostore.wrappers.wrapper import Wrapper
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+DELETE = DeleteOptions()
+"""Nothing but the object itself."""
+
+
+def stack(
+    driver: Driver, retry: RetryPolicy, retry_budget: RetryBudget, limits: Limits, observers: Sequence[Observer]
+) -> Driver:
+    """The policies around a driver: observe(retry(limit(driver))). Timeouts belong to the transport below."""
+    stacked: Driver = RetryDriver(LimitDriver(driver, limits.requests), retry, retry_budget)
+    return ObserveDriver(stacked, observers) if observers else stacked
+
+
+class _Closed(Wrapper):
+    """What a closed store has for a driver: it refuses everything, at no cost to a store that is open."""
+
+    __slots__ = ()
+
+    async def around(self, operation: str, key: str | None, call: Callable[[*Ts], Awaitable[T]], *arguments: *Ts) -> T:
+        raise StoreClosedError(
+            "the store is closed; make a new one, or use it inside its `async with`",
+            key=key,
+            operation=operation,
+            store=self.location,
+        )
+
+
+class Store:
+    """A container (and prefix) of some service, as application code sees it; see :class:`aiostore.AsyncObjectStore`.
+
+    ``observers`` are called with an :class:`~aiostore.wrappers.observe.Event` after each request. The store opens its
+    connections on first use and may be a module global: every event loop, thread and forked process that uses it gets
+    its own. ``async with`` (or ``aclose``) closes those of the running loop. It can be pickled: its configuration is,
+    its connections are not.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        prefix: str = "",
+        retry: RetryPolicy | None = None,
+        limits: Limits | None = None,
+        integrity: Integrity = "auto",
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        if integrity not in {"auto", "require", "off"}:
+            raise ConfigurationError(f'integrity={integrity!r}: it is "auto", "require" or "off"')
+        retry, limits = retry or RetryPolicy(), limits or Limits()
+        self._recipe = {"retry": retry, "limits": limits, "integrity": integrity, "observers": tuple(observers)}
+        self._raw = driver
+        self._derived: WeakSet[Store] = WeakSet()
+        budget = RetryBudget(retry)
+        base = stack(driver, retry, budget, limits, observers)
+        self._adopt(
+            Context(driver=base, retry=retry, retry_budget=budget, limits=limits, integrity=integrity), prefix, None
+        )
+
+    def _adopt(self, context: Context, prefix: str, owner: Store | None) -> None:
+        """Take over a stack. What belongs to an ``owner`` shares its connections, permits and retry budget."""
+        base = context.driver
+        self._base = context
+        self._prefix = check_prefix(prefix, "prefix")
+        self._context = replace(context, driver=PrefixDriver(base, prefix)) if prefix else context
+        self._owner = owner
+        if owner is not None:
+            owner._derived.add(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self._raw, self._prefix, self._recipe)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.location}>"
+
+    @property
+    def location(self) -> str:
+        """The store's URL, without credentials."""
+        return self._context.driver.location
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the service can do and promise."""
+        return self._context.driver.capabilities
+
+    def with_prefix(self, prefix: str) -> Store:
+        """The same store, seeing only keys that start with ``prefix`` (added to its own), without it.
+
+        Connections, limits and credentials are shared; closing this store closes the new one, not the reverse.
+        """
+        derived = Store.__new__(Store)
+        derived._raw, derived._recipe, derived._derived = self._raw, self._recipe, WeakSet()
+        derived._adopt(self._base, self._prefix + check_prefix(prefix, "with_prefix"), self._owner or self)
+        return derived
+
+    def sibling(self, container: str) -> Store:
+        """Another container of the same service and account, without prefix; shared and closed as by ``with_prefix``.
+
+        Raises:
+            NotSupportedError: if the service has no containers.
+        """
+        derived = Store.__new__(Store)
+        derived._raw, derived._recipe, derived._derived = self._raw.sibling(container), self._recipe, WeakSet()
+        context = replace(self._base, driver=self._base.driver.sibling(container))
+        derived._adopt(context, "", self._owner or self)
+        return derived
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop, and the store for good. Safe to repeat.
+
+        A store made by ``with_prefix`` or ``sibling`` leaves the connections to the one it was made from.
+        """
+        for store in [self, *self._derived]:
+            store._context = replace(store._context, driver=_closed(store._context.driver))
+        if self._owner is None:
+            await self._base.driver.aclose()
+
+    # --- reading
+
+    async def get(
+        self,
+        key: str,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        if_match: Condition | None = None,
+        if_none_match: Condition | None = None,
+        if_modified_since: datetime | None = None,
+        version: str | None = None,
+        encryption: Encryption | None = None,
+        raw: bool = False,
+    ) -> bytes:
+        """Read an object, or the bytes ``[start, stop)`` of it; see :meth:`AsyncObjectStore.get`."""
+        check_key(key, "get")
+        get_options = options.get_options(
+            key, "get", start, stop, if_match, if_none_match, if_modified_since, version, encryption
+        )
+        return await read.read(self._context, key, get_options)
+
+    def stream(
+        self,
+        key: str,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        if_match: Condition | None = None,
+        if_none_match: Condition | None = None,
+        if_modified_since: datetime | None = None,
+        version: str | None = None,
+        encryption: Encryption | None = None,
+        raw: bool = False,
+        chunk_size: int | None = None,
+        concurrency: int | None = None,
+    ) -> Stream:
+        """Read an object in chunks, ahead and in order; see :meth:`AsyncObjectStore.stream`."""
+        check_key(key, "stream")
+        get_options = options.get_options(
+            key, "stream", start, stop, if_match, if_none_match, if_modified_since, version, encryption
+        )
+        return Stream(self._context, key, get_options, chunk_size=chunk_size, concurrency=concurrency)
+
+    async def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
+        """The bytes ``[start, stop)`` of the stored object; a negative ``start`` counts from the end."""
+        check_key(key, "get_range")
+        get_options = options.get_options(key, "get_range", start, stop, None, None, None, None, None)
+        return await read.read(self._context, key, get_options)
+
+    async def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> builtins.list[bytes]:
+        """Several ranges of one state of the object; see :meth:`AsyncObjectStore.get_ranges`."""
+        return await read.read_ranges(self._context, check_key(key, "get_ranges"), ranges)
+
+    async def get_json(self, key: str) -> Any:  # JSON is any value
+        """The object, parsed as JSON.
+
+        Raises:
+            json.JSONDecodeError: if it is not JSON.
+        """
+        return json.loads(await self.get(key))
+
+    async def head(self, key: str, *, version: str | None = None, encryption: Encryption | None = None) -> ObjectMeta:
+        """What the service says of the object, without its bytes."""
+        check_key(key, "head")
+        wanted = (
+            options.WHOLE
+            if version is None and encryption is None
+            else GetOptions(version=version, encryption=encryption)
+        )
+        return own_write.hide(await self._context.driver.head(key, wanted))
+
+    async def exists(self, key: str) -> bool:
+        """Whether the object exists. Errors other than "not found" are raised."""
+        return await read.exists(self._context, check_key(key, "exists"))
+
+    async def size(self, key: str) -> int:
+        """The size of the stored object in bytes."""
+        return (await self.head(key)).size
+
+    async def download(
+        self, key: str, target: Path | BinaryIO, *, version: str | None = None, progress: Progress | None = None
+    ) -> ObjectMeta:
+        """Write the object to a local path, atomically, or to an open binary file, from its position on.
+
+        Raises:
+            CorruptedError: if the bytes do not match their checksum, also after they were read again. A path is then
+                what it was; in a file the last bytes are missing.
+            OSError: if the local side fails.
+        """
+        check_key(key, "download")
+        wanted = options.WHOLE if version is None else GetOptions(version=version)
+        if isinstance(target, Path):
+            return await _download.to_path(self._context, key, target, wanted, progress)
+        if not hasattr(target, "write"):
+            raise TypeError(
+                f"download {key!r}: the target is a Path or an open binary file, not {type(target).__name__}"
+            )
+        return await _download.to_file(self._context, key, target, wanted, progress)
+
+    # --- writing
+
+    async def put(
+        self,
+        key: str,
+        data: Source,
+        *,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        content_disposition: str | None = None,
+        content_language: str | None = None,
+        cache_control: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        storage_class: str | None = None,
+        encryption: Encryption | None = None,
+        acl: str | None = None,
+        if_match: Condition | None = None,
+        if_none_match: Condition | None = None,
+        if_absent: bool = False,
+        compress: str | None = None,
+        level: int | None = None,
+        part_size: int | None = None,
+        concurrency: int | None = None,
+        progress: Progress | None = None,
+        headers: Mapping[str, str] | None = None,
+        best_effort: bool = False,
+    ) -> PutResult:
+        """Write one object of any size, atomically; see :meth:`AsyncObjectStore.put`.
+
+        ``content_type`` is guessed from the key's suffix if it is not given.
+        """
+        check_key(key, "put")
+        if content_type is None:
+            content_type = options.content_type(key)
+        if compress is not None or level is not None:
+            raise NotSupportedError(
+                "compression on the way is not available: compress the bytes, and pass content_encoding",
+                key=key, operation="put", store=self.location,
+            )  # fmt: skip
+        if if_absent:
+            if if_none_match is not None:
+                raise ConfigurationError("put: if_absent and if_none_match exclude each other", key=key)
+            if_none_match = "*"
+        if (
+            metadata is None and content_encoding is None and content_disposition is None and content_language is None
+            and cache_control is None and tags is None and storage_class is None and encryption is None
+            and acl is None and if_match is None and if_none_match is None and headers is None
+        ):  # fmt: skip
+            put_options = options.typed(content_type)
+        else:
+            put_options = PutOptions(
+                content_type=content_type,
+                content_encoding=content_encoding,
+                content_disposition=content_disposition,
+                content_language=content_language,
+                cache_control=cache_control,
+                metadata=options.pairs("metadata", metadata, key),
+                tags=options.pairs("tags", tags, key),
+                storage_class=storage_class,
+                encryption=encryption,
+                acl=acl,
+                if_match=options.match(if_match, "if_match"),
+                if_none_match=options.match(if_none_match, "if_none_match"),
+                headers=options.pairs("headers", headers, key),
+            )
+        return await write.put(
+            self._context,
+            key,
+            data,
+            put_options,
+            part_size=part_size,
+            concurrency=concurrency,
+            progress=progress,
+            best_effort=best_effort,
+        )
+
+    async def put_json(self, key: str, value: object, *, if_match: Condition | None = None) -> PutResult:
+        """Write ``value`` as JSON (UTF-8, compact).
+
+        Raises:
+            TypeError: if it is not made of what JSON has.
+        """
+        data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return await self.put(key, data, content_type="application/json", if_match=if_match)
+
+    async def upload(
+        self, path: Path | str, key: str, *, content_type: str | None = None, progress: Progress | None = None
+    ) -> PutResult:
+        """Write a local file; its type is guessed from its own name.
+
+        Raises:
+            OSError: if it cannot be read.
+        """
+        path = Path(path)
+        return await self.put(
+            key,
+            path,
+            content_type=content_type or options.content_type(path.name) or options.content_type(key),
+            progress=progress,
+        )
+
+    async def delete(
+        self, key: str, *, version: str | None = None, if_match: Condition | None = None, best_effort: bool = False
+    ) -> None:
+        """Delete the object. A missing one is no error, so that a delete can be repeated."""
+        check_key(key, "delete")
+        wanted = DELETE
+        if version is not None or if_match is not None:
+            wanted = DeleteOptions(version=version, if_match=options.match(if_match, "if_match"))
+        await _delete.delete(self._context, key, wanted, best_effort=best_effort)
+
+    async def delete_many(self, keys: Iterable[str]) -> builtins.list[DeleteResult]:
+        """Delete all ``keys`` in as few requests as the service takes; one result for each, in their order."""
+        wanted = [check_key(key, "delete_many") for key in keys]
+        return await _delete.delete_many(self._context, wanted, DELETE)
+
+    async def copy(self, source: str, target: str, *, if_absent: bool = False, best_effort: bool = False) -> PutResult:
+        """Copy within the store, on the service's side, with metadata, whatever the size."""
+        check_key(source, "copy")
+        check_key(target, "copy")
+        return await _copy.copy(self._context, source, target, if_absent=if_absent, best_effort=best_effort)
+
+    async def rename(
+        self, source: str, target: str, *, if_absent: bool = False, best_effort: bool = False
+    ) -> PutResult:
+        """Copy, then delete the source; where the service renames, one atomic step."""
+        check_key(source, "rename")
+        check_key(target, "rename")
+        return await _copy.rename(self._context, source, target, if_absent=if_absent, best_effort=best_effort)
+
+    # --- listing
+
+    def list(self, prefix: str = "", *, start_after: str | None = None) -> AsyncIterator[ObjectMeta]:
+        """Every object whose key starts with ``prefix`` and sorts after ``start_after``, page by page."""
+        check_prefix(prefix, "list")
+        return listing.objects(self._context, prefix, start_after)
+
+    async def list_with_delimiter(self, prefix: str = "", *, delimiter: str = "/") -> ListResult:
+        """One level: the objects below ``prefix`` up to the next ``delimiter``, and the common prefixes."""
+        check_prefix(prefix, "list_with_delimiter")
+        if not delimiter:
+            raise ConfigurationError("list_with_delimiter: the delimiter cannot be empty; use list() for all keys")
+        return await listing.level(self._context, prefix, delimiter)
+
+    async def uploads(self, prefix: str = "", *, older_than: timedelta | None = None) -> AsyncIterator[Upload]:
+        """Multipart uploads under way below ``prefix``; only those that began at least ``older_than`` ago."""
+        check_prefix(prefix, "uploads")
+        before = None if older_than is None else datetime.now(UTC) - older_than
+        driver = self._context.driver
+        async for page in listing.pages(lambda token: driver.list_multipart(prefix, token), driver.location):
+            for upload in page.uploads:
+                if before is None or (upload.started is not None and upload.started <= before):
+                    yield upload
+
+    async def abort_upload(self, upload: Upload) -> None:
+        """Drop a multipart upload that nobody continues; a missing one is no error."""
+        await self._context.driver.abort_multipart(upload)
+
+    async def list_versions(self, prefix: str = "") -> AsyncIterator[ObjectVersion]:
+        """Every version and delete marker below ``prefix``, newest first within a key."""
+        check_prefix(prefix, "list_versions")
+        driver = self._context.driver
+        async for page in listing.pages(lambda token: driver.list_versions(prefix, token), driver.location):
+            for version in page.versions:
+                yield version
+
+    # --- metadata, tags, signatures
+
+    async def set_metadata(
+        self,
+        key: str,
+        *,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        content_disposition: str | None = None,
+        content_language: str | None = None,
+        cache_control: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> PutResult:
+        """Change content headers and metadata in place; what is left out is kept, given ``metadata`` replaces all."""
+        check_key(key, "set_metadata")
+        changes = PutOptions(
+            content_type=content_type,
+            content_encoding=content_encoding,
+            content_disposition=content_disposition,
+            content_language=content_language,
+            cache_control=cache_control,
+            metadata=options.pairs("metadata", metadata, key),
+        )
+        return await self._context.driver.set_metadata(key, changes)
+
+    async def get_tags(self, key: str, *, version: str | None = None) -> dict[str, str]:
+        """The object's tags."""
+        return dict(await self._context.driver.get_tags(check_key(key, "get_tags"), version))
+
+    async def set_tags(self, key: str, tags: Mapping[str, str], *, version: str | None = None) -> None:
+        """Replace the object's tags; an empty mapping removes them."""
+        await self._context.driver.set_tags(check_key(key, "set_tags"), options.pairs("tags", tags, key), version)
+
+    async def restore(self, key: str, *, version: str | None = None, days: int | None = None) -> None:
+        """Make an older or deleted version current again, or fetch an archived object back for ``days`` days."""
+        await self._context.driver.restore(check_key(key, "restore"), version, days)
+
+    async def sign(
+        self,
+        key: str,
+        *,
+        method: str = "GET",
+        expires_in: float = 3600,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
+        """A URL that allows ``method`` on this object to whoever holds it, for ``expires_in`` seconds."""
+        check_key(key, "sign")
+        if not expires_in > 0:
+            raise ConfigurationError(
+                f"expires_in={expires_in!r}: a URL is valid for more than 0 seconds", key=key, operation="sign"
+            )
+        wanted = SignOptions(
+            method=method.upper(),
+            expires_in=expires_in,
+            params=options.pairs("params", params, key),
+            headers=options.pairs("headers", headers, key),
+        )
+        return await self._context.driver.sign(key, wanted)
+
+    # --- containers
+
+    async def create_container(self) -> None:
+        """Create the container of this store.
+
+        Raises:
+            AlreadyExistsError: if it exists.
+        """
+        try:
+            await self._context.driver.create_container()
+        except AlreadyExistsError as error:
+            if not error.unanswered:
+                raise
+
+    async def delete_container(self, *, force: bool = False) -> None:
+        """Delete the container of this store; a missing one is no error. ``force`` deletes its objects first.
+
+        Raises:
+            StoreError: if it is not empty and ``force`` is false.
+        """
+        if force:
+            await _delete.empty(self._base)
+        await self._context.driver.delete_container()
+
+    async def list_containers(self) -> AsyncIterator[Container]:
+        """Every container of the account."""
+        driver = self._context.driver
+        async for page in listing.pages(driver.list_containers, driver.location):
+            for container in page.containers:
+                yield container
+
+
+def _rebuild(cls: type[Store], driver: Driver, prefix: str, recipe: dict[str, Any]) -> Store:
+    store = cls.__new__(cls)
+    Store.__init__(store, driver, prefix=prefix, **recipe)
+    return store
+
+
+def _closed(driver: Driver) -> Driver:
+    return driver if isinstance(driver, _Closed) else _Closed(driver)
