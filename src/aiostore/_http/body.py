@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COALESCE = 32 * 1024
 """A body of at most so many bytes goes out together with its head, in one system call and one packet train."""
 
-SLICE = 256 * 1024
+SLICE = 1024 * 1024
 """Bytes handed to the event loop at a time."""
 
 

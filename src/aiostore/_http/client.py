@@ -19,12 +19,6 @@ from aiostore.errors import ConfigurationError
 from aiostore.policies import ClientOptions, Timeouts
 from aiostore.types import Body
 
-_LONGEST_LINE = 64 * 1024
-"""Bytes of one line of an answer's head."""
-
-READ_BUFFER = 512 * 1024
-"""Bytes of an answer that are read ahead of the caller."""
-
 
 class Transport:
     """Sends requests over the connections of whichever event loop it is used from.
@@ -66,20 +60,15 @@ class Transport:
             raise ConfigurationError("a request's URL is complete, with scheme, host and path")
         route = session.route(url[:slash])
         head = route.head(method, url[slash:], headers, None if body is None else body.size)
-        lease = await session.lease(route)
+        lease = session.reuse(route) if route.idle else None
+        if lease is None:
+            lease = await session.connect(route)
         exchange = Exchange(session, lease, slow=slow)
         session.watch.add(exchange)
         sender: asyncio.Task[None] | None = None
         try:
             protocol = exchange.protocol
-            protocol.set_response_params(
-                skip_payload=method == "HEAD",
-                read_until_eof=True,
-                auto_decompress=False,
-                read_bufsize=READ_BUFFER,
-                max_line_size=_LONGEST_LINE,
-                max_field_size=_LONGEST_LINE,
-            )
+            lease.expect(body=method != "HEAD")
             if body is None:
                 write(exchange, head)
             elif body.size <= COALESCE and (buffers := body.buffers) is not None:
@@ -122,8 +111,15 @@ class Transport:
     async def _open(self) -> Session:
         process = os.getpid()
         for key in tuple(self._sessions):
-            if key[0] == process and key[1].is_closed():
-                self._sessions.pop(key, None)
+            if key[0] == process and key[1].is_closed() and (session := self._sessions.pop(key, None)) is not None:
+                session.abandon()
         session = await Session.open(self._options, self._timeouts)
         self._sessions[process, session.loop] = session
         return session
+
+    def __del__(self) -> None:
+        # Sessions of open loops end with their guards; a forked child keeps its parent's.
+        process = os.getpid()
+        for (owner, loop), session in self._sessions.items():
+            if owner == process and loop.is_closed():
+                session.abandon()

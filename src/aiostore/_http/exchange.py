@@ -117,12 +117,6 @@ class Exchange:
         if self._lease is not None:
             self._session.forget(self)
 
-    def disown(self) -> None:
-        """Leave the connection to its session: it cannot be closed from here."""
-        if (lease := self._lease) is not None:
-            self._lease = None
-            lease.disown()
-
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop of its session."""

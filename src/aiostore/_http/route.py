@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 from urllib.request import getproxies, proxy_bypass
 
@@ -15,6 +15,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from aiostore.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from aiostore._http.session import Lease
 
 _MAX_LAYOUTS = 1024
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -40,7 +43,7 @@ class _Layout(NamedTuple):
 class Route:
     """One scheme, host and port: what the connection pool needs to know of it, and the lines that all heads share."""
 
-    __slots__ = ("_absolute", "_defaults", "_host", "_layouts", "origin", "spec")
+    __slots__ = ("_absolute", "_defaults", "_host", "_layouts", "idle", "origin", "spec")
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Route:
     ) -> None:
         url = parse_origin(origin)
         self.origin = origin
+        self.idle: list[Lease] = []
         self._host = url.host_port_subcomponent or ""
         self._absolute = ""
         self._defaults = dict(defaults)

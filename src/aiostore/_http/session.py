@@ -7,8 +7,11 @@ import os
 import socket
 import ssl
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from inspect import signature
+from typing import TypedDict
 
 import aiohttp
 from aiohttp import ClientRequest, ClientTimeout, TCPConnector
@@ -22,8 +25,35 @@ from aiostore._http.tls import tls_context
 from aiostore.errors import ConfigurationError, ConnectionLostError, RequestTimeoutError, StoreClosedError, StoreError
 from aiostore.policies import ClientOptions, Timeouts
 
+
+class _ParserOptions(TypedDict, total=False):
+    read_until_eof: bool
+    auto_decompress: bool
+    read_bufsize: int
+    max_line_size: int
+    max_field_size: int
+    max_headers: int
+
+
 _KEEPALIVE = 15.0
 """Seconds that an unused connection is kept: services close theirs after 20 s or more."""
+
+_LONGEST_LINE = 64 * 1024
+"""Bytes of one line of an answer's head."""
+
+READ_BUFFER = 256 * 1024
+"""Bytes of an answer that are read ahead of the caller, at least; at most twice as many."""
+
+_PARSER: _ParserOptions = {
+    "read_until_eof": True,
+    "auto_decompress": False,
+    "read_bufsize": READ_BUFFER,
+    "max_line_size": _LONGEST_LINE,
+    "max_field_size": _LONGEST_LINE,
+}
+if "max_headers" in signature(ResponseHandler.set_response_params).parameters:
+    # A service's user metadata comes as a header each; aiohttp allows 128 headers, and before 3.13 any number.
+    _PARSER["max_headers"] = 1024
 
 _NO_LIMIT = ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
@@ -41,28 +71,64 @@ if hasattr(os, "register_at_fork"):
 
 
 class Lease:
-    """A connection that belongs to one exchange."""
+    """A connection that belongs to one exchange, or waits in its route's list for the next one.
 
-    __slots__ = ("_connection", "protocol")
+    aiohttp's pool counts it as in use until it is closed, so that taking it up again costs a list's pop instead of two
+    coroutines. Its `Connection` object is set aside: it would warn, and close what is another process's, when the
+    garbage collector finds it.
+    """
 
-    def __init__(self, connection: Connection, protocol: ResponseHandler) -> None:
-        self._connection = connection
-        self.protocol = protocol
+    __slots__ = ("_key", "_parses_body", "_route", "_session", "_since", "protocol")
+
+    def __init__(self, session: Session, route: Route, connection: Connection) -> None:
+        if connection._protocol is None:
+            raise RuntimeError("a connection without a protocol was leased")
+        self._session = session
+        self._route = route
+        self._key = connection._key
+        self._parses_body: bool | None = None
+        self._since = 0.0
+        self.protocol: ResponseHandler = connection._protocol
+        connection._protocol = None
+        session.leased += 1
+
+    def expect(self, *, body: bool) -> None:
+        """Prepare for the next answer. A parser serves any number of them, if all or none have bodies."""
+        if self._parses_body is not body:
+            self._parses_body = body
+            self.protocol.set_response_params(skip_payload=not body, **_PARSER)
 
     def release(self) -> None:
-        """Give it back; the pool drops it if anything is left on it."""
-        self._connection.release()
+        """Keep the connection for the next exchange on this route, unless it cannot be used again."""
+        session = self._session
+        if self.protocol.should_close:
+            self.close()
+        elif session.waiting:
+            # Someone waits in aiohttp's queue for a free place: only aiohttp can tell them.
+            session.leased -= 1
+            session.pool._release(self._key, self.protocol)
+        else:
+            self._since = session.loop.time()
+            self._route.idle.append(self)
+
+    def usable(self, now: float) -> bool:
+        """Whether an idle connection is still open, recently used, and nothing has come on it unasked."""
+        protocol = self.protocol
+        return now - self._since < _KEEPALIVE and not protocol.should_close and protocol.is_connected()
 
     def close(self) -> None:
         """Drop it with all that is still to be sent: a peer that reads nothing would keep it open for ever."""
+        session = self._session
+        session.leased -= 1
         transport = self.protocol.transport
+        if session.process != os.getpid():
+            return
+        if session.loop.is_closed():
+            _close_socket(transport)
+            return
         if transport is not None:
             transport.abort()
-        self._connection.close()
-
-    def disown(self) -> None:
-        """Leave it to the session, whose loop or process is gone."""
-        self._connection._protocol = None
+        session.pool._release(self._key, self.protocol, should_close=True)
 
 
 class Session:
@@ -70,13 +136,15 @@ class Session:
 
     def __init__(self, options: ClientOptions, timeouts: Timeouts, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.watch = StallWatch(timeouts, loop)
+        self.process = os.getpid()
+        self.watch = StallWatch(timeouts, loop, self._expire)
+        self.pool = _Pool(timeouts.connect, options.max_connections, loop)
+        self.leased = 0
+        self.waiting = 0
         self._options = options
-        self._process = os.getpid()
         self._routes: dict[str, Route] = {}
         self._defaults = {"User-Agent": options.user_agent or _user_agent(), **options.headers}
-        self._pool = _Pool(timeouts.connect, options.max_connections, loop)
-        self._guard = _close_with_loop(self._pool, self.watch)
+        self._guard = _close_with_loop(self.pool, self.watch, self._routes)
         _OPEN.add(self)
 
     @classmethod
@@ -87,10 +155,16 @@ class Session:
         return session
 
     async def aclose(self) -> None:
-        """Close every connection. Safe to repeat."""
-        self.watch.stop(StoreClosedError("the store was closed while the request was under way"))
-        await self._pool.close()
+        """Close every connection, also those in use. Safe to repeat."""
         await self._guard.aclose()
+
+    def abandon(self) -> None:
+        """Close the sockets of a loop that was closed before its connections; nothing warns of them later."""
+        _drop(self._routes)
+        idle = [protocol for queue in self.pool._conns.values() for protocol, _ in queue]
+        for protocol in (*idle, *self.pool._acquired):
+            _close_socket(protocol.transport)
+        self.pool._closed = True
 
     def route(self, origin: str) -> Route:
         """The route to ``scheme://host[:port]``.
@@ -108,43 +182,82 @@ class Session:
             route = self._routes[origin] = Route(origin, self._defaults, context, proxy, self.loop)
         return route
 
-    async def lease(self, route: Route) -> Lease:
-        """A connection to ``route``, from the pool if there is one.
+    def reuse(self, route: Route) -> Lease | None:
+        """The idle connection to ``route`` that was used last; None if there is none."""
+        idle = route.idle
+        while idle:
+            lease: Lease = idle.pop()
+            if lease.usable(self.loop.time()):
+                return lease
+            lease.close()
+        return None
+
+    async def connect(self, route: Route) -> Lease:
+        """A new connection to ``route``, waiting for a free place in the pool.
 
         Raises:
             ConnectionLostError: if it cannot be made; nothing was sent.
             RequestTimeoutError: if that took too long.
             ConfigurationError: if the other side's certificate is not valid, or the proxy refuses.
         """
-        while True:
-            try:
-                connection = await self._pool.connect(route.spec, [], _NO_LIMIT)
-            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                raise _connect_error(error, route, self._pool.timeout) from error
-            protocol = connection.protocol
-            # Bytes that came after the last answer would be taken for the next one.
-            if protocol is not None and not protocol.should_close:
-                return Lease(connection, protocol)
-            connection.close()
+        if self.leased >= self._options.max_connections:
+            self._evict()
+        self.waiting += 1
+        try:
+            while True:
+                lease = Lease(self, route, await self.pool.connect(route.spec, [], _NO_LIMIT))
+                # Bytes that came unasked would be taken for the next answer.
+                if not lease.protocol.should_close:
+                    return lease
+                lease.close()
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _connect_error(error, route, self.pool.timeout) from error
+        finally:
+            self.waiting -= 1
+
+    def _evict(self) -> None:
+        """Close the idle connection that was used longest ago on any one route."""
+        for route in self._routes.values():
+            if route.idle:
+                route.idle.pop(0).close()
+                return
+
+    def _expire(self) -> bool:
+        """Close the connections that were idle for too long; whether others still are."""
+        now = self.loop.time()
+        left = False
+        for route in self._routes.values():
+            if route.idle:
+                kept = [lease for lease in route.idle if lease.usable(now)]
+                for lease in set(route.idle).difference(kept):
+                    lease.close()
+                route.idle[:] = kept
+                left = left or bool(kept)
+        return left
 
     def forget(self, exchange: Exchange) -> None:
-        """Close an exchange that its owner has forgotten, from any thread and at any time."""
-        if os.getpid() == self._process and not self.loop.is_closed():
-            try:
+        """Close an exchange that its owner has dropped, from any thread and at any time."""
+        if self.process == os.getpid() and not self.loop.is_closed():
+            with suppress(RuntimeError):  # the loop is closed meanwhile
                 self.loop.call_soon_threadsafe(exchange.close)
-            except RuntimeError:  # the loop was closed meanwhile
-                exchange.disown()
         else:
-            exchange.disown()
+            exchange.close()
 
 
-async def _close_with_loop(pool: _Pool, watch: StallWatch) -> AsyncGenerator[None, None]:
-    """Nothing but its end, which comes when the loop shuts down, or with the last reference to it."""
+async def _close_with_loop(pool: _Pool, watch: StallWatch, routes: Mapping[str, Route]) -> AsyncGenerator[None, None]:
+    """Nothing but its end, which comes when the loop shuts its generators down, or with the last reference to it."""
     try:
         yield
     finally:
-        watch.stop(StoreClosedError("the event loop ended while the request was under way"))
+        watch.stop(StoreClosedError("the store or its event loop was closed while the request was under way"))
+        _drop(routes)
         await pool.close()
+
+
+def _drop(routes: Mapping[str, Route]) -> None:
+    for route in routes.values():
+        while route.idle:
+            route.idle.pop().close()
 
 
 class _Pool(TCPConnector):
@@ -161,11 +274,7 @@ class _Pool(TCPConnector):
             return await super()._create_connection(req, traces, timeout)
 
     def __del__(self, _warnings: object = None) -> None:
-        # Only after the end of a loop that shut down no generators: nothing can be closed through it any more.
-        if not self._closed and self._loop.is_closed():
-            idle = [protocol for queue in self._conns.values() for protocol, _ in queue]
-            for protocol in (*idle, *self._acquired):
-                _close_socket(protocol.transport)
+        """Nothing: the session has closed it, or it is another process's."""
 
 
 def _close_socket(transport: asyncio.BaseTransport | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -23,21 +24,11 @@ class StallWatch:
     nothing of the exchange's own time passes.
     """
 
-    __slots__ = (
-        "_exchanges",
-        "_interval",
-        "_loop",
-        "_response",
-        "_slow",
-        "_stall",
-        "_stall_bytes",
-        "_timeouts",
-        "_timer",
-    )
-
-    def __init__(self, timeouts: Timeouts, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, timeouts: Timeouts, loop: asyncio.AbstractEventLoop, on_tick: Callable[[], bool]) -> None:
+        """``on_tick`` is called with every tick, and says whether it wants another one."""
         self._timeouts = timeouts
         self._loop = loop
+        self._on_tick = on_tick
         self._interval = min(timeouts.stall, timeouts.response, timeouts.slow_response) / _TICKS
         self._stall = self._ticks(timeouts.stall)
         self._response = self._ticks(timeouts.response)
@@ -71,11 +62,10 @@ class StallWatch:
 
     def _tick(self) -> None:
         self._timer = None
-        if not self._exchanges:
-            return
-        self._timer = self._loop.call_later(self._interval, self._tick)
         for exchange in tuple(self._exchanges):
             self._look(exchange)
+        if self._on_tick() or self._exchanges:
+            self._timer = self._loop.call_later(self._interval, self._tick)
 
     def _look(self, exchange: Exchange) -> None:
         waits = exchange.waits
