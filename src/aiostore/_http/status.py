@@ -119,7 +119,7 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
         return None
     if value.isascii() and value.isdecimal():
         return float(value)
-    date = parse_date(value)
+    date = http_date(value)
     if date is None:
         return None
     return max(0.0, date.timestamp() - (time.time() if now is None else now))
@@ -136,7 +136,7 @@ _MONTHS = {
 
 
 @lru_cache(maxsize=1024)
-def parse_date(value: str) -> datetime | None:
+def http_date(value: str) -> datetime | None:
     """The time that an HTTP date (RFC 9110 section 5.6.7) names, in UTC; None if it names none."""
     try:
         if len(value) == 29 and value.endswith(" GMT"):
@@ -191,7 +191,7 @@ def meta_from_headers(
     return ObjectMeta(
         key=key,
         size=size,
-        last_modified=parse_date(modified) if modified else None,
+        last_modified=http_date(modified) if modified else None,
         etag=unquote_etag(get("ETag")),
         version=version,
         content_type=get("Content-Type"),
