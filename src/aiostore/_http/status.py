@@ -88,7 +88,9 @@ def error_from_status(
     """
     text = message or _MEANINGS.get(status) or f"the service answered with HTTP status {status}"
     if (transient := _TRANSIENT.get(status)) is not None:
-        return transient(text, key=key, operation=operation, store=store, retry_after=retry_after(headers))
+        return transient(
+            text, key=key, operation=operation, store=store, retry_after=retry_after(headers.get("Retry-After"))
+        )
     if (refusal := _REFUSALS.get(status)) is not None:
         return refusal(text, key=key, operation=operation, store=store)
     if 300 <= status < 400:
@@ -109,12 +111,12 @@ def _destination(headers: Mapping[str, str]) -> str:
     return f" to {parts.scheme}://{host}" if host else ""
 
 
-def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """The seconds that Retry-After asks for (RFC 9110 section 10.2.3); None if there is none or it makes no sense.
+def retry_after(value: str | None, now: float | None = None) -> float | None:
+    """The seconds that a Retry-After header asks for (RFC 9110 section 10.2.3); None if there is none or it is wrong.
 
     ``now`` is the time in seconds since the epoch, for a header that holds a date.
     """
-    value = headers.get("Retry-After", "").strip()
+    value = (value or "").strip()
     if not value:
         return None
     if value.isascii() and value.isdecimal():
