@@ -388,6 +388,8 @@ class Store:
 
     async def delete_many(self, keys: Iterable[str]) -> builtins.list[DeleteResult]:
         """Delete all ``keys`` in as few requests as the service takes; one result for each, in their order."""
+        if isinstance(keys, str):
+            raise TypeError(f"delete_many takes many keys, not one str: use [{keys!r}]")
         wanted = [check_key(key, "delete_many") for key in keys]
         return await _delete.delete_many(self._context, wanted, DELETE)
 

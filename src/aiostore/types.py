@@ -223,7 +223,8 @@ class ByteStream(Protocol):
 class GetResult:
     """An answer to ``get``: ``stream`` holds exactly the bytes ``[start, stop)`` of the object that ``meta`` describes.
 
-    Not a value but the owner of a connection, so wrappers may put their own stream around ``stream``. A service that ignores ranges shows in ``start`` and ``stop``. Whoever receives this closes ``stream``.
+    Not a value but the owner of a connection, so wrappers may put their own stream around ``stream``. A service that
+    ignores ranges shows in ``start`` and ``stop``. Whoever receives this closes ``stream``.
     """
 
     meta: ObjectMeta

@@ -9,6 +9,7 @@ from aiostore._engine import own_write
 from aiostore._engine.context import Context
 from aiostore._engine.multipart import Multipart, part_sizes
 from aiostore._engine.object_stream import Stream
+from aiostore._engine.read import exists
 from aiostore._engine.write import put
 from aiostore.errors import NotSupportedError, StoreError
 from aiostore.types import (
@@ -44,26 +45,76 @@ async def copy(context: Context, source: str, target: str, *, if_absent: bool, b
             operation="copy",
             store=driver.location,
         )
-    if capabilities.multipart is not None and "copy_part" in capabilities.operations:
-        meta = await driver.head(source, GetOptions())
+    recognisable = if_absent and capabilities.metadata
+    if recognisable or (capabilities.multipart is not None and "copy_part" in capabilities.operations):
+        meta = await _head(context, source, "copy")
         if meta.size > capabilities.max_copy:
             return await _in_parts(context, meta, source, target, options)
+        if recognisable:
+            return await _copy_recognisably(context, meta, source, target, options)
+    return await _copy(context, source, target, options)
+
+
+async def _copy(context: Context, source: str, target: str, options: CopyOptions) -> PutResult:
+    driver = context.driver
     step = await driver.copy(source, target, options)
     while not step.done:
         step = await driver.copy(source, target, options, step.token)
     return step.result or PutResult()
 
 
+async def _copy_recognisably(
+    context: Context, meta: ObjectMeta, source: str, target: str, options: CopyOptions
+) -> PutResult:
+    """A conditional copy, which carries a write id: a refusal after a lost answer may have been caused by itself."""
+    stored, write_id = own_write.stamp(_stored_with(meta))
+    pinned = Match(etag=meta.etag, version=meta.version) if meta.etag or meta.version else None
+    try:
+        return await _copy(context, source, target, replace(options, replace=stored, source_if_match=pinned))
+    except StoreError as error:
+        return await own_write.judge(context, target, write_id, stored, meta.size, error)
+
+
+async def _head(context: Context, key: str, operation: str) -> ObjectMeta:
+    """What is known of the source; an error names the operation that asked."""
+    try:
+        return await context.driver.head(key, GetOptions())
+    except StoreError as error:
+        error.operation = operation
+        raise
+
+
 async def rename(context: Context, source: str, target: str, *, if_absent: bool, best_effort: bool) -> PutResult:
     """Move in one step where the service can; else copy, then delete the source."""
-    if source == target:
-        meta = await context.driver.head(source, GetOptions())
-        return PutResult(etag=meta.etag, version=meta.version, size=meta.size, checksums=meta.checksums)
+    if source == target and not if_absent:
+        return _result(await _head(context, source, "rename"))
     if "rename" in context.driver.capabilities.operations:
-        return await context.driver.rename(source, target, CopyOptions(if_none_match=ANY if if_absent else None))
+        return await _rename(context, source, target, CopyOptions(if_none_match=ANY if if_absent else None))
     result = await copy(context, source, target, if_absent=if_absent, best_effort=best_effort)
     await context.driver.delete(source, DeleteOptions())
     return result
+
+
+async def _rename(context: Context, source: str, target: str, options: CopyOptions) -> PutResult:
+    """One atomic step. If its answer is lost, the source's state at the target shows that it was carried out."""
+    driver = context.driver
+    meta = await _head(context, source, "rename")
+    try:
+        return await driver.rename(source, target, options)
+    except StoreError as error:
+        if not error.unanswered:
+            raise
+        try:
+            moved = await driver.head(target, GetOptions())
+        except StoreError:
+            raise error from None
+        if (moved.etag, moved.size) == (meta.etag, meta.size) and not await exists(context, source):
+            return _result(moved)
+        raise
+
+
+def _result(meta: ObjectMeta) -> PutResult:
+    return PutResult(etag=meta.etag, version=meta.version, size=meta.size, checksums=meta.checksums)
 
 
 def _stored_with(meta: ObjectMeta) -> PutOptions:

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from aiostore._engine.context import Context
 from aiostore._engine.gather import gather
 from aiostore._engine.listing import pages
-from aiostore.errors import NotFoundError, NotSupportedError, PreconditionFailedError, StoreError
+from aiostore.errors import (
+    NotFoundError,
+    NotSupportedError,
+    PreconditionFailedError,
+    StoreClosedError,
+    StoreError,
+)
 from aiostore.types import DeleteOptions, DeleteResult, GetOptions, Guarantee, ListOptions, ObjectVersion
 
 
@@ -46,6 +52,8 @@ async def delete_many(context: Context, keys: Sequence[str], options: DeleteOpti
         async def one(key: str) -> DeleteResult:
             try:
                 await context.driver.delete(key, options)
+            except StoreClosedError:
+                raise
             except StoreError as error:
                 return DeleteResult(key=key, error=error)
             return DeleteResult(key=key)
@@ -55,6 +63,8 @@ async def delete_many(context: Context, keys: Sequence[str], options: DeleteOpti
     async def batch(some: Sequence[str]) -> Sequence[DeleteResult]:
         try:
             return await context.driver.delete_many(some, options)
+        except StoreClosedError:
+            raise
         except StoreError as error:
             return [DeleteResult(key=key, error=error) for key in some]
 

@@ -26,11 +26,12 @@ async def to_path(
     Raises:
         OSError: if the directory is missing or the disk is full; ``target`` is then what it was.
     """
-    descriptor, name = await asyncio.to_thread(tempfile.mkstemp, prefix=".aiostore-", dir=target.parent)
+    # Not in a thread: a call cancelled there would leave a file whose name nobody knows.
+    descriptor, name = tempfile.mkstemp(prefix=".aiostore-", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             meta = await to_file(context, key, file, options, progress)
-            await asyncio.to_thread(_publish, file, name, target)
+            await settle(asyncio.to_thread(_publish, file, name, target))
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)

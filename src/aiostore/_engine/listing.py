@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeVar
 
+from aiostore._engine import own_write
 from aiostore._engine.context import Context
 from aiostore.errors import UnavailableError
 from aiostore.types import ListOptions, ListPage, ListResult, ObjectMeta
@@ -48,7 +49,7 @@ async def objects(context: Context, prefix: str, start_after: str | None) -> Asy
 
     async for page in pages(call, driver.location):
         for meta in page.objects:
-            yield meta
+            yield own_write.hide(meta)
 
 
 async def level(context: Context, prefix: str, delimiter: str) -> ListResult:
@@ -61,6 +62,6 @@ async def level(context: Context, prefix: str, delimiter: str) -> ListResult:
         return driver.list_page(ListOptions(prefix=prefix, delimiter=delimiter, page_token=token))
 
     async for page in pages(call, driver.location):
-        found.extend(page.objects)
+        found.extend(map(own_write.hide, page.objects))
         common_prefixes.extend(page.common_prefixes)
     return ListResult(objects=found, common_prefixes=common_prefixes)

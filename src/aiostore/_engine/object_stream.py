@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
-from aiostore._engine import read
+from aiostore._engine import own_write, read
 from aiostore._engine.context import Context
 from aiostore._engine.pin import Pin
 from aiostore._engine.stream import ReadAhead
@@ -96,7 +96,7 @@ class Stream:
         pin = Pin(self._key, options, result.meta)
         self._loop = asyncio.get_running_loop()
         self._ahead = ReadAhead(context, pin, result, start, stop, self._concurrency, check, "stream")
-        self._meta = result.meta
+        self._meta = own_write.hide(result.meta)
         return self._ahead
 
     async def __aenter__(self) -> Self:

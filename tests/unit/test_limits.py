@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from aiostore import Limits, MemoryStore
+from aiostore.drivers.memory import MemoryDriver
+from aiostore.errors import UnavailableError
+from aiostore.types import Buffers, GetOptions, GetResult, ObjectMeta, PutOptions
+from aiostore.wrappers.limits import LimitDriver
+
+
+class Gate(MemoryDriver):
+    """Holds every head back until it is opened, and counts those that wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+        self.inside = self.most = 0
+
+    async def head(self, key: str, options: GetOptions) -> ObjectMeta:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        try:
+            await self.open.wait()
+        finally:
+            self.inside -= 1
+        return ObjectMeta(key=key, size=0)
+
+
+async def settled() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_no_more_requests_are_under_way_than_allowed() -> None:
+    gate = Gate()
+    limited = LimitDriver(gate, 3)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(10):
+            group.create_task(limited.head("k", GetOptions()))
+        await settled()
+        assert gate.inside == 3
+        gate.open.set()
+    assert gate.most == 3
+    assert limited.permits().free == 3
+
+
+async def test_a_cancelled_request_gives_its_permit_to_the_next() -> None:
+    gate = Gate()
+    limited = LimitDriver(gate, 1)
+    first = asyncio.create_task(limited.head("k", GetOptions()))
+    second = asyncio.create_task(limited.head("k", GetOptions()))
+    waiting = asyncio.create_task(limited.head("k", GetOptions()))
+    await settled()
+    waiting.cancel()
+    first.cancel()
+    await settled()
+    gate.open.set()
+    assert (await second).key == "k"
+    await asyncio.gather(first, waiting, return_exceptions=True)
+    assert limited.permits().free == 1
+
+
+async def test_a_waiter_cancelled_just_as_it_got_a_permit_hands_it_on() -> None:
+    gate = Gate()
+    limited = LimitDriver(gate, 1)
+    first = asyncio.create_task(limited.head("k", GetOptions()))
+    second = asyncio.create_task(limited.head("k", GetOptions()))
+    third = asyncio.create_task(limited.head("k", GetOptions()))
+    await settled()
+    gate.open.set()
+    await asyncio.wait({first})
+    second.cancel()
+    assert (await third).key == "k"
+    await asyncio.gather(second, return_exceptions=True)
+    assert limited.permits().free == 1
+
+
+async def test_a_body_holds_its_permit_until_it_was_read_or_closed() -> None:
+    driver = MemoryDriver()
+    await driver.put("k", Buffers((b"0123456789",)), PutOptions())
+    limited = LimitDriver(driver, 5)
+    bodies: list[GetResult] = [await limited.get("k", GetOptions()) for _ in range(4)]
+    assert limited.permits().free == 1
+    assert await bodies[0].stream.read() == b"0123456789"
+    while await bodies[1].stream.next_chunk():
+        pass
+    await bodies[2].stream.aclose()
+    assert limited.permits().free == 4
+    for body in bodies:
+        await body.stream.aclose()
+        await body.stream.aclose()
+    assert limited.permits().free == 5
+
+
+async def test_a_failed_get_gives_its_permit_back() -> None:
+    class Down(MemoryDriver):
+        async def get(self, key: str, options: GetOptions) -> GetResult:
+            raise UnavailableError("down")
+
+    limited = LimitDriver(Down(), 1)
+    with pytest.raises(UnavailableError):
+        await limited.get("k", GetOptions())
+    assert limited.permits().free == 1
+
+
+async def test_siblings_share_the_permits() -> None:
+    limited = LimitDriver(MemoryDriver(), 2)
+    sibling = limited.sibling("other")
+    assert isinstance(sibling, LimitDriver)
+    assert sibling.permits() is limited.permits()
+
+
+async def test_every_loop_has_permits_of_its_own() -> None:
+    limited = LimitDriver(MemoryDriver(), 2)
+    elsewhere: list[object] = []
+
+    async def other() -> None:
+        elsewhere.append(limited.permits())
+
+    thread = threading.Thread(target=lambda: asyncio.run(other()))
+    thread.start()
+    thread.join()
+    assert elsewhere[0] is not limited.permits()
+
+
+async def test_a_stream_that_feeds_a_put_needs_but_one_permit() -> None:
+    limits = Limits(requests=1, part_size=5 * 1024**2)
+    async with MemoryStore(limits=limits) as store, asyncio.timeout(30):
+        data = bytes(range(256)) * 4096 * 24
+        await store.put("source", data)
+        await store.put("target", store.stream("source"))
+        assert await store.get("target") == data
