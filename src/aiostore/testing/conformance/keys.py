@@ -1,0 +1,218 @@
+"""Keys are opaque: every odd one names an object of its own, or is refused for a reason the suite is told."""
+# ruff: noqa: D102, S101  # a test's name says what it shows
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from aiostore.errors import InvalidKeyError
+from aiostore.store import Store
+from aiostore.testing.conformance.suite import Suite, keys_of
+
+ODD_KEYS: Final = (
+    " ",
+    " leading and trailing ",
+    "a b",
+    "a+b",
+    "a%b",
+    "a%2Fb",
+    "a%41",
+    "%",
+    "100%",
+    "%zz",
+    "a//b",
+    "a///b",
+    "//",
+    "/",
+    "/leading",
+    "//leading",
+    "trailing/",
+    "trailing//",
+    "a/../b",
+    "../a",
+    "../../../../etc/passwd",
+    "a/..",
+    "..",
+    ".",
+    "./a",
+    "a/./b",
+    "a/.",
+    "...",
+    ".hidden",
+    "a?b#c",
+    "?",
+    "#",
+    "?list-type=2&prefix=x",
+    "a&b=c;d",
+    "a:b@c,d$e!f*g(h)i",
+    "'single' \"double\" `back`",
+    "<xml>&amp;]]></xml>",
+    "back\\slash",
+    "..\\a",
+    "C:\\a",
+    "a|b^c{d}[e]~f",
+    "tab\there",
+    "line\nfeed",
+    "carriage\rreturn",
+    "\x7f",
+    "\x85",
+    "\u00a0",
+    "\u2028",
+    "é",
+    "e\u0301",
+    "日本語/キー",
+    "\U0001f600",
+    "\U0001f469\u200d\U0001f680",
+    "\ufeffmark",
+    "\uffff",
+    "\u202eright to left",
+    "UPPER",
+    "upper",
+    "con",
+    "nul.txt",
+    "name.",
+    "a" * 255,
+    "a" * 256,
+    "/".join(["a" * 100] * 10)[:1024],
+    "a/" * 511 + "ab",
+    "é/" * 341 + "a",
+)
+"""Each is at most 1,024 bytes of UTF-8. Characters that XML 1.0 cannot hold are left out: some listings lack them."""
+
+UNWRITABLE: Final = ("nul\0", "bell\a", "escape\x1b")
+"""Keys that some services store and that their own listings then cannot show."""
+
+
+def _named(key: str) -> str:
+    return ascii(key if len(key) < 40 else f"{key[:20]}... of {len(key)} characters")
+
+
+class Keys(Suite):
+    """Tests of odd keys, each through every verb that takes one."""
+
+    @pytest.mark.parametrize("key", ODD_KEYS, ids=_named)
+    async def test_an_odd_key_names_an_object_of_its_own(self, store: Store, key: str) -> None:
+        if key in self.refused_keys:
+            return await self._is_refused(store, key)
+        await store.put("neighbour", b"neighbour")
+        await store.put(key, b"value")
+        assert await store.get(key) == b"value"
+        meta = await store.head(key)
+        assert (meta.key, meta.size) == (key, 5)
+        assert await store.get_range(key, 1, 3) == b"al"
+        assert b"".join([chunk async for chunk in store.stream(key)]) == b"value"
+        await store.put(key, b"other")
+        assert await store.get(key) == b"other"
+        if "list_page" in self.capabilities.operations:
+            assert sorted(await keys_of(store)) == sorted([key, "neighbour"])
+            assert await keys_of(store, key) == [key]
+        if "copy" in self.capabilities.operations:
+            await store.copy(key, "copied")
+            assert await store.get("copied") == b"other"
+            await store.copy("neighbour", key)
+            assert await store.get(key) == b"neighbour"
+        await store.delete(key)
+        assert not await store.exists(key)
+        assert await store.get("neighbour") == b"neighbour"
+
+    @pytest.mark.parametrize("key", ODD_KEYS, ids=_named)
+    async def test_an_odd_key_can_be_deleted_in_bulk(self, store: Store, key: str) -> None:
+        if key in self.refused_keys:
+            return
+        await store.put(key, b"value")
+        (result,) = await store.delete_many([key])
+        assert (result.key, result.error) == (key, None)
+        assert not await store.exists(key)
+
+    @pytest.mark.parametrize("key", ODD_KEYS, ids=_named)
+    async def test_an_odd_key_can_be_written_in_parts(self, store: Store, key: str) -> None:
+        if key in self.refused_keys or "create_multipart" not in self.capabilities.operations:
+            return
+        data = bytes(2 * self.part_size)
+        await store.put(key, data, part_size=self.part_size)
+        assert await store.get(key) == data
+
+    @pytest.mark.parametrize("key", UNWRITABLE, ids=_named)
+    async def test_a_key_with_control_characters_is_kept_or_refused(self, store: Store, key: str) -> None:
+        try:
+            await store.put(key, b"value")
+        except InvalidKeyError:
+            assert await keys_of(store) == []
+        else:
+            assert await store.get(key) == b"value"
+            await store.delete(key)
+            assert not await store.exists(key)
+
+    async def test_similar_keys_are_different_objects(self, store: Store) -> None:
+        similar = [
+            ["é", "e\u0301"],
+            ["a//b", "a/b", "a///b"],
+            ["/a", "a", "a/", "./a"],
+            ["a/../b", "b"],
+            ["a%41", "aA", "a%2541"],
+            ["a%2Fb", "a/b"],
+            ["a b", "a+b", "a%20b"],
+            ["UPPER", "upper"],
+        ]
+        for group in similar:
+            keys = [key for key in group if key not in self.refused_keys]
+            if not self.nested_keys:
+                keys = [key for key in keys if not any(other.startswith(key + "/") for other in keys)]
+            for key in keys:
+                await store.put(key, key.encode())
+            for key in keys:
+                assert await store.get(key) == key.encode()
+            await store.delete_many(keys)
+
+    async def test_a_key_may_continue_another_with_a_slash(self, store: Store) -> None:
+        for first, second in (("a", "a/b"), ("c/d", "c")):
+            await store.put(first, b"first")
+            if self.nested_keys:
+                await store.put(second, b"second")
+                assert await store.get(second) == b"second"
+            else:
+                with pytest.raises(InvalidKeyError):
+                    await store.put(second, b"second")
+            assert await store.get(first) == b"first"
+
+    @pytest.mark.parametrize("verb", ["put", "get", "head", "exists", "delete", "get_range", "stream", "copy"])
+    @pytest.mark.parametrize("key", ["", "\ud800", "a\udfffb"], ids=["empty", "high surrogate", "low surrogate"])
+    async def test_what_cannot_be_a_key_anywhere_is_refused(self, store: Store, verb: str, key: str) -> None:
+        with pytest.raises(InvalidKeyError) as caught:
+            await _use_key(store, verb, key)
+        assert isinstance(caught.value, ValueError)
+
+    @pytest.mark.parametrize("verb", ["put", "get", "head", "exists", "delete", "get_range", "stream", "copy"])
+    @pytest.mark.parametrize("key", [None, b"key", 1], ids=["None", "bytes", "int"])
+    async def test_a_key_that_is_no_str_is_a_type_error(self, store: Store, verb: str, key: object) -> None:
+        with pytest.raises(TypeError):
+            await _use_key(store, verb, key)  # type: ignore[arg-type]  # the point of this test
+
+    async def _is_refused(self, store: Store, key: str) -> None:
+        with pytest.raises(InvalidKeyError) as caught:
+            await store.put(key, b"value")
+        assert caught.value.key == key
+        assert await keys_of(store) == []
+
+
+async def _use_key(store: Store, verb: str, key: str) -> object:
+    match verb:
+        case "put":
+            return await store.put(key, b"value")
+        case "get":
+            return await store.get(key)
+        case "head":
+            return await store.head(key)
+        case "exists":
+            return await store.exists(key)
+        case "delete":
+            await store.delete(key)
+            return None
+        case "get_range":
+            return await store.get_range(key, 0, 1)
+        case "stream":
+            return [chunk async for chunk in store.stream(key)]
+        case _:
+            return await store.copy(key, "target")
