@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -21,25 +22,27 @@ async def settle(step: Coroutine[Any, Any, T], within: float = GRACE) -> T:
     is cancelled too. The caller's cancellation is raised when the step has ended, whatever it answered.
     """
     task = asyncio.ensure_future(step)
-    cancelled: BaseException | None = None
-    deadline: float | None = None
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        await _see_through(task, asyncio.get_running_loop().time() + within)
+        raise
+    return task.result()
+
+
+async def _see_through(task: asyncio.Task[T], deadline: float) -> None:
+    """Wait for ``task``, and from ``deadline`` on for its being cancelled, whatever happens to the caller."""
     loop = asyncio.get_running_loop()
     # anyio's scopes cancel again on every turn of the loop: shielded from them, this waits instead of spinning.
     with anyio.CancelScope(shield=True):
         while not task.done():
-            try:
-                await asyncio.wait({task}, timeout=None if deadline is None else max(0.0, deadline - loop.time()))
-            except asyncio.CancelledError as error:
-                cancelled = error
-                if deadline is None:
-                    deadline = loop.time() + within
-            if deadline is not None and loop.time() >= deadline:
+            left = deadline - loop.time()
+            if left <= 0:
                 task.cancel()
-    if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # seen: the caller is told of the cancellation instead
-        raise cancelled
-    return task.result()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({task}, timeout=left if left > 0 else None)
+    if not task.cancelled():
+        task.exception()  # seen: the caller is told of the cancellation instead
 
 
 async def join(tasks: set[asyncio.Task[Any]]) -> None:

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import aiostore
+from aiostore.url import parse
+
+
+@pytest.mark.parametrize(
+    ("url", "location"),
+    [
+        ("memory://", "memory://memory"),
+        ("memory://box", "memory://box"),
+        ("memory://box/some/folder", "memory://box/some/folder/"),
+        ("memory://box/some/folder/", "memory://box/some/folder/"),
+        ("memory://box/a%20b", "memory://box/a b/"),
+        ("MEMORY://box", "memory://box"),
+    ],
+)
+def test_a_url_names_a_store(url: str, location: str) -> None:
+    assert aiostore.connect(url).location == location
+
+
+async def test_a_path_is_a_local_store(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"hello")
+    for url in (str(tmp_path), tmp_path, tmp_path.as_uri(), f"file://localhost{tmp_path}"):
+        async with aiostore.connect(url) as store:
+            assert isinstance(store, aiostore.LocalStore)
+            assert await store.get("a.txt") == b"hello"
+
+
+def test_s3_takes_its_options_from_the_query_and_from_keywords() -> None:
+    store = aiostore.connect(
+        "s3://bucket/some?endpoint=http://127.0.0.1:9&region=eu-west-1&skip_signature=true", virtual_hosted=False
+    )
+    assert isinstance(store, aiostore.S3Store)
+    assert store.location == "s3://bucket/some/"
+
+
+def test_a_keyword_wins_over_the_query() -> None:
+    store = aiostore.connect("memory://box?prefix=a/", prefix="b/")
+    assert store.location == "memory://box/b/"
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "empty"),
+        ("gopher://x", "unknown scheme 'gopher'"),
+        ("s3://", "names no bucket"),
+        ("memory://x?colour=red", "unknown option 'colour'"),
+        ("memory://x?versioning=maybe", "write true or false"),
+        ("memory://x?retry=5", "pass it as a keyword"),
+        ("file://elsewhere/x", "another host"),
+        ("s3://[bad", "taken apart"),
+    ],
+)
+def test_a_bad_url_says_what_is_wrong(url: str, reason: str) -> None:
+    with pytest.raises(aiostore.ConfigurationError, match=reason):
+        aiostore.connect(url)
+
+
+def test_an_unknown_keyword_says_which_there_are() -> None:
+    with pytest.raises(aiostore.ConfigurationError, match=r"unknown option 'colour'.*prefix"):
+        aiostore.connect("memory://x", colour="red")
+
+
+def test_something_else_than_a_url_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="int"):
+        aiostore.connect(5)  # type: ignore[arg-type]  # the point of the test
+
+
+def test_a_windows_drive_is_a_path() -> None:
+    assert parse("C:\\data").scheme == "file"
