@@ -1,0 +1,285 @@
+"""Amazon S3 and the services that speak its dialects.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/Welcome.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from aiostore._http.status import check_range, unquote_etag
+from aiostore.drivers.s3_bucket import S3Bucket
+from aiostore.drivers.s3_client import Client, discard
+from aiostore.drivers.s3_headers import (
+    demand_of,
+    encryption_headers,
+    lower_case,
+    object_meta,
+    read_headers,
+    target_conditions,
+    write_headers,
+)
+from aiostore.drivers.s3_multipart import S3Multipart
+from aiostore.drivers.s3_payload import Guard, Guarding, document
+from aiostore.drivers.s3_xml import parse_tags, parse_written, write_restore, write_tags
+from aiostore.drivers.sigv4 import encode_query
+from aiostore.errors import InvalidRangeError, NotFoundError, UnavailableError
+from aiostore.types import (
+    Body,
+    Capabilities,
+    CopyOptions,
+    CopyStep,
+    DeleteOptions,
+    Encryption,
+    GetOptions,
+    GetResult,
+    Match,
+    ObjectMeta,
+    PartLimits,
+    PutOptions,
+    PutResult,
+    SignOptions,
+)
+
+_MARKER_PAGES = 10
+"""Pages of versions that are looked through for the delete marker of one key."""
+
+
+class S3Driver(S3Multipart, S3Bucket):
+    """One bucket. ``s3_settings.make_driver`` makes it of what users say."""
+
+    def __init__(self, client: Client, guarding: Guarding, location: str) -> None:
+        self._client = client
+        self._guarding = guarding
+        self._location = location
+        self._dialect = dialect = client.service.dialect
+        self._read_headers = {"x-amz-checksum-mode": "ENABLED"} if dialect.checksums else {}
+        self._capabilities = Capabilities(
+            operations=self.operations - dialect.missing,
+            put=dialect.put,
+            complete=dialect.complete,
+            copy=dialect.copy,
+            delete=dialect.delete,
+            ordered_listing=dialect.ordered_listing,
+            multipart=PartLimits(equal=dialect.equal_parts),
+            delete_batch=1000,
+            checksums=dialect.upload_checksums,
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return S3Driver, (self._client, self._guarding, self._location)
+
+    @property
+    def location(self) -> str:
+        return self._location
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def sibling(self, container: str) -> S3Driver:
+        return S3Driver(Client(self._client.service, container), self._guarding, f"s3://{container}")
+
+    async def aclose(self) -> None:
+        await self._client.service.transport.aclose()
+
+    # --- one object -------------------------------------------------------------------------------------------------
+
+    async def head(self, key: str, options: GetOptions) -> ObjectMeta:
+        headers = self._read_headers.copy()
+        read_headers(options, headers)
+        headers.pop("range", None)
+        query = "" if options.version is None else encode_query((("versionId", options.version),))
+        response = await self._client.send("head", "HEAD", key, headers, query)
+        return object_meta(key, response.headers, response.content_length or 0, self._dialect, whole=True)
+
+    async def get(self, key: str, options: GetOptions) -> GetResult:
+        headers = self._read_headers.copy()
+        read_headers(options, headers)
+        query = "" if options.version is None else encode_query((("versionId", options.version),))
+        response = await self._client.send("get", "GET", key, headers, query)
+        try:
+            start, stop, size = check_range(response.status, response.headers, options.start, options.stop, key=key)
+            if size == 0 and options.start:
+                raise InvalidRangeError("the object is empty", key=key, operation="get", store=self._location)
+            meta = object_meta(key, response.headers, size, self._dialect, whole=stop - start == size)
+        except BaseException:
+            await response.aclose()
+            raise
+        return GetResult(meta=meta, start=start, stop=stop, stream=response)
+
+    async def put(self, key: str, body: Body, options: PutOptions) -> PutResult:
+        headers = write_headers(options)
+        if options.if_match is not None or options.if_none_match is not None:
+            headers |= target_conditions(options.if_match, options.if_none_match, self._dialect.put, self._dialect)
+        guard = await self._guarding.of(body, options.checksums)
+        headers.update(guard.headers)
+        if options.headers:
+            headers.update(lower_case(options.headers))
+        demand = demand_of(options.if_match, options.if_none_match)
+        response = await self._client.send("put", "PUT", key, headers, "", body, guard.payload, demand=demand)
+        answered = response.headers
+        if response.content_length != 0:
+            await discard(response)
+        etag = unquote_etag(answered.get("ETag"))
+        return PutResult(
+            etag=etag,
+            version=answered.get("x-amz-version-id"),
+            size=body.size,
+            checksums=self._confirmed(key, guard, etag, options.encryption),
+        )
+
+    def _confirmed(self, key: str, guard: Guard, etag: str | None, encryption: Encryption | None) -> Mapping[str, str]:
+        """The checksums that held, with the MD5 if the answer's ETag is it."""
+        if guard.md5 is None or etag is None or encryption is not None:
+            return guard.held
+        if etag == guard.md5:
+            return {**guard.held, "md5": etag}
+        if self._dialect.md5_etags and len(etag) == len(guard.md5):
+            raise UnavailableError(
+                "the service stored other bytes than were sent: its ETag is not their MD5",
+                key=key,
+                operation="put",
+                store=self._location,
+            )
+        return guard.held
+
+    async def delete(self, key: str, options: DeleteOptions) -> None:
+        headers: dict[str, str] = {}
+        if options.if_match is not None:
+            headers = target_conditions(options.if_match, None, self._dialect.delete, self._dialect)
+        headers |= lower_case(options.headers)
+        query = "" if options.version is None else encode_query((("versionId", options.version),))
+        demand = demand_of(options.if_match, None)
+        response = await self._client.send("delete", "DELETE", key, headers, query, demand=demand, absent_ok=not demand)
+        if response.content_length:
+            await discard(response)
+
+    # --- copies -----------------------------------------------------------------------------------------------------
+
+    async def copy(self, source: str, target: str, options: CopyOptions, token: str | None = None) -> CopyStep:
+        dialect = self._dialect
+        headers = await self._source_headers("copy", source, options)
+        headers |= target_conditions(options.if_match, options.if_none_match, dialect.copy, dialect)
+        if options.replace is not None:
+            headers |= write_headers(options.replace)
+            headers["x-amz-metadata-directive"] = "REPLACE"
+            if options.replace.tags:
+                headers["x-amz-tagging-directive"] = "REPLACE"
+        if options.storage_class is not None:
+            headers["x-amz-storage-class"] = options.storage_class
+        if options.encryption is not None:
+            headers |= encryption_headers(options.encryption)
+        if options.acl is not None:
+            headers["x-amz-acl"] = options.acl
+        headers |= lower_case(options.headers)
+        written, answered = await self._client.ask(
+            "copy",
+            "PUT",
+            target,
+            parse_written,
+            headers,
+            slow=True,
+            demand=demand_of(options.if_match, options.if_none_match),
+        )
+        version = answered.get("x-amz-version-id")
+        return CopyStep(done=True, result=PutResult(etag=written.etag, version=version, checksums=written.checksums))
+
+    async def set_metadata(self, key: str, options: PutOptions) -> PutResult:
+        """Copy the object onto itself with what is to be changed; the state that was asked before is the one copied.
+
+        Storage class and encryption go along; an access list that was set does not. Objects above 5 GiB are refused by
+        the service.
+        """
+        meta = await self.head(key, GetOptions(if_match=options.if_match, encryption=options.encryption))
+        kept = replace(
+            options,
+            content_type=_given(options.content_type, meta.content_type),
+            content_encoding=_given(options.content_encoding, meta.content_encoding),
+            content_disposition=_given(options.content_disposition, meta.content_disposition),
+            content_language=_given(options.content_language, meta.content_language),
+            cache_control=_given(options.cache_control, meta.cache_control),
+            metadata=options.metadata or meta.metadata,
+            storage_class=_given(options.storage_class, meta.storage_class),
+            encryption=options.encryption or _encryption(meta),
+        )
+        pinned = Match(etag=meta.etag)
+        copied = CopyOptions(source_if_match=pinned, source_encryption=options.encryption, replace=kept)
+        step = await self.copy(key, key, copied)
+        return replace(step.result or PutResult(), size=meta.size)
+
+    # --- tags, archive, signatures ----------------------------------------------------------------------------------
+
+    async def get_tags(self, key: str, version: str | None = None) -> Mapping[str, str]:
+        if "get_tags" in self._dialect.missing:
+            raise self.refusal("get_tags", key)
+        tags, _ = await self._client.ask("get_tags", "GET", key, parse_tags, query=_subresource("tagging", version))
+        return tags
+
+    async def set_tags(self, key: str, tags: Mapping[str, str], version: str | None = None) -> None:
+        if "set_tags" in self._dialect.missing:
+            raise self.refusal("set_tags", key)
+        query = _subresource("tagging", version)
+        if tags:
+            body, payload, headers = document(write_tags(tags))
+            response = await self._client.send("set_tags", "PUT", key, headers, query, body, payload)
+        else:
+            response = await self._client.send("set_tags", "DELETE", key, query=query)
+        await discard(response)
+
+    async def restore(self, key: str, version: str | None, days: int | None) -> None:
+        """Fetch an archived object back for ``days``, copy an older version over the current, or undo a deletion.
+
+        To undo a deletion, the newest delete marker is looked up and deleted; it is no error if there is none to undo.
+        """
+        if "restore" in self._dialect.missing:
+            raise self.refusal("restore", key)
+        if days is not None:
+            body, payload, headers = document(write_restore(days))
+            query = _subresource("restore", version)
+            await discard(await self._client.send("restore", "POST", key, headers, query, body, payload))
+        elif version is not None:
+            await self.copy(key, key, CopyOptions(source_version=version))
+        else:
+            marker = await self._find_marker(key)
+            if marker is not None:
+                await self.delete(key, DeleteOptions(version=marker))
+
+    async def _find_marker(self, key: str) -> str | None:
+        """The version of the delete marker that hides ``key``; None if it is there."""
+        token: str | None = None
+        for _ in range(_MARKER_PAGES):
+            page = await self.list_versions(key, token)
+            for entry in page.versions:
+                if entry.meta.key == key and entry.is_latest:
+                    return entry.meta.version if entry.is_delete_marker else None
+            token = page.next_token
+            if token is None:
+                break
+        raise NotFoundError("the object has no version to restore", key=key, operation="restore", store=self._location)
+
+    async def sign(self, key: str, options: SignOptions) -> str:
+        pairs = dict(options.params)
+        if (payer := self._client.service.headers.get("x-amz-request-payer")) is not None:
+            pairs["x-amz-request-payer"] = payer
+        with self.naming("sign", key):
+            return await self._client.sign(
+                options.method, key, encode_query(pairs.items()), lower_case(options.headers), options.expires_in
+            )
+
+
+def _given(value: str | None, kept: str | None) -> str | None:
+    return kept if value is None else value
+
+
+def _encryption(meta: ObjectMeta) -> Encryption | None:
+    """How the object is encrypted with a key that the service holds, to be asked for again."""
+    algorithm = meta.extra.get("x-amz-server-side-encryption")
+    if algorithm is None:
+        return None
+    return Encryption(algorithm=algorithm, kms_key=meta.extra.get("x-amz-server-side-encryption-aws-kms-key-id"))
+
+
+def _subresource(name: str, version: str | None) -> str:
+    return f"{name}=" if version is None else encode_query(((name, ""), ("versionId", version)))

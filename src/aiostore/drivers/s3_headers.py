@@ -1,0 +1,278 @@
+"""Options to request headers, and response headers to what is known of an object.
+
+Names are in lower case, as the signature wants them.
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import UTC
+from email.header import decode_header
+from email.utils import format_datetime
+from typing import Final
+
+from aiostore._http.status import http_date, range_header, unquote_etag
+from aiostore.drivers.s3_dialect import Dialect
+from aiostore.drivers.s3_errors import Demand
+from aiostore.drivers.sigv4 import encode_query
+from aiostore.errors import ConfigurationError, NotSupportedError
+from aiostore.types import ANY, NOTHING, Conditions, Encryption, GetOptions, Guarantee, Match, ObjectMeta, PutOptions
+
+_METADATA: Final = "x-amz-meta-"
+_CHECKSUM: Final = "x-amz-checksum-"
+_SSE: Final = "x-amz-server-side-encryption"
+_COPY_SOURCE: Final = "x-amz-copy-source-"
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_UNSAFE: Final = re.compile(r"[^\x20-\x7e\t]")
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
+
+_NOT_EXTRA: Final = frozenset({"x-amz-request-id", "x-amz-id-2", "x-amz-version-id", "x-amz-storage-class"})
+
+
+# --- what is sent ---------------------------------------------------------------------------------------------------
+
+
+def read_headers(options: GetOptions, headers: dict[str, str]) -> None:
+    """Add what ``options`` ask of a HEAD or GET to ``headers``."""
+    if options.start is not None or options.stop is not None:
+        wanted = range_header(options.start, options.stop)
+        if wanted is not None:
+            headers["range"] = wanted
+    if options.if_match is not None:
+        headers["if-match"] = _quoted(options.if_match)
+    if options.if_none_match is not None:
+        headers["if-none-match"] = _quoted(options.if_none_match)
+    if options.if_modified_since is not None:
+        headers["if-modified-since"] = format_datetime(options.if_modified_since.astimezone(UTC), usegmt=True)
+    if options.encryption is not None:
+        headers.update(customer_key(options.encryption))
+    if options.headers:
+        headers.update(lower_case(options.headers))
+
+
+def content_headers(options: PutOptions) -> dict[str, str]:
+    """Return the headers of what is stored with an object: content headers and metadata."""
+    headers: dict[str, str] = {}
+    for name, value in (
+        ("content-type", options.content_type),
+        ("content-encoding", options.content_encoding),
+        ("content-disposition", options.content_disposition),
+        ("content-language", options.content_language),
+        ("cache-control", options.cache_control),
+    ):
+        if value is not None:
+            headers[name] = _plain(name, value)
+    for name, value in options.metadata.items():
+        if _TOKEN.fullmatch(name) is None:
+            raise ConfigurationError(f"{name!r} cannot name metadata: use letters, digits, '-' and '_'")
+        headers[_METADATA + name.lower()] = _encode_metadata(value)
+    return headers
+
+
+def write_headers(options: PutOptions) -> dict[str, str]:
+    """Return the headers of a put or of the creation of a multipart upload, but for its conditions and checksums."""
+    headers = content_headers(options)
+    if options.tags:
+        headers["x-amz-tagging"] = encode_query(options.tags.items())
+    if options.storage_class is not None:
+        headers["x-amz-storage-class"] = _plain("storage_class", options.storage_class)
+    if options.acl is not None:
+        headers["x-amz-acl"] = _plain("acl", options.acl)
+    if options.encryption is not None:
+        headers.update(encryption_headers(options.encryption))
+    return headers
+
+
+def encryption_headers(encryption: Encryption) -> dict[str, str]:
+    """Return the headers that encrypt a written object: with the service's, a KMS or the customer's key.
+
+    Raises:
+        ConfigurationError: if a customer key is not 32 bytes, or comes with another kind of encryption.
+    """
+    if encryption.customer_key is not None:
+        return customer_key(encryption)
+    algorithm = encryption.algorithm or ("aws:kms" if encryption.kms_key else "AES256")
+    headers = {_SSE: _plain("algorithm", algorithm)}
+    if encryption.kms_key is not None:
+        headers[f"{_SSE}-aws-kms-key-id"] = _plain("kms_key", encryption.kms_key)
+    return headers
+
+
+def customer_key(encryption: Encryption, *, source: bool = False) -> dict[str, str]:
+    """Return the headers of SSE-C, which reads need too; none if the service holds the key.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
+    """
+    key = encryption.customer_key
+    if key is None:
+        return {}
+    if len(key) != 32 or encryption.kms_key is not None or encryption.algorithm not in {None, "AES256"}:
+        raise ConfigurationError("a customer_key has 32 bytes, goes with AES256 and excludes kms_key")
+    prefix = f"{_COPY_SOURCE if source else 'x-amz-'}server-side-encryption-customer-"
+    digest = hashlib.md5(key, usedforsecurity=False).digest()
+    return {
+        f"{prefix}algorithm": "AES256",
+        f"{prefix}key": base64.b64encode(key).decode(),
+        f"{prefix}key-md5": base64.b64encode(digest).decode(),
+    }
+
+
+def target_conditions(
+    if_match: Match | None, if_none_match: Match | None, honoured: Conditions, dialect: Dialect
+) -> dict[str, str]:
+    """Return the headers of the conditions on an object that is written, deleted or copied to.
+
+    Raises:
+        NotSupportedError: if the service would ignore the condition, for then it would overwrite.
+    """
+    headers: dict[str, str] = {}
+    if if_none_match is not None:
+        if if_none_match != ANY:
+            raise NotSupportedError(
+                "S3 writes know only create-only (if_absent); use if_match to replace a known state"
+            )
+        if honoured.if_absent == Guarantee.NONE:
+            raise NotSupportedError("this service does not honour create-only here; write without if_absent")
+        headers["if-none-match"] = "*"
+    if if_match is not None:
+        if honoured.if_match == Guarantee.NONE:
+            raise NotSupportedError("this service does not honour if_match here; write without it")
+        value = _quoted(if_match)
+        headers["if-match"] = value if dialect.quoted_if_match else value.strip('"')
+    return headers
+
+
+def demand_of(if_match: Match | None, if_none_match: Match | None) -> Demand:
+    """What a write under these conditions demands."""
+    if if_none_match is not None:
+        return "absent"
+    return "" if if_match is None else "match"
+
+
+def source_conditions(match: Match | None) -> dict[str, str]:
+    """Return the header that pins the source of a copy."""
+    return {} if match is None else {f"{_COPY_SOURCE}if-match": _quoted(match)}
+
+
+def lower_case(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the caller's own headers as they are signed."""
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _quoted(match: Match) -> str:
+    if match.etag is None:
+        raise NotSupportedError("S3 compares ETags, and this state has none; take it from head, get or put")
+    return "*" if match.etag == "*" else f'"{_plain("etag", match.etag)}"'
+
+
+def _plain(name: str, value: str) -> str:
+    if _UNSAFE.search(value) is not None:
+        raise ConfigurationError(f"{name} can hold printable ASCII only, not {value!r}")
+    return value
+
+
+def _encode_metadata(value: str) -> str:
+    """What a header cannot carry as it is goes as RFC 2047 says, which S3 decodes and encodes again.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html#UserMetadata
+    """
+    if value.isascii() and value.isprintable() and value.strip() == value and not value.startswith("=?"):
+        return value
+    return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
+
+
+def _decode_metadata(value: str) -> str:
+    if not value.startswith("=?"):
+        return value
+    try:
+        return "".join(
+            part if isinstance(part, str) else part.decode(charset or "ascii") for part, charset in decode_header(value)
+        )
+    except (LookupError, UnicodeDecodeError, binascii.Error):
+        return value
+
+
+# --- what is answered -----------------------------------------------------------------------------------------------
+
+
+def object_meta(key: str, headers: Mapping[str, str], size: int, dialect: Dialect, *, whole: bool) -> ObjectMeta:
+    """Read the head of an answer to HEAD or GET. ``whole``: its body is the whole object, so its checksums are too."""
+    fields: dict[str, str] = {}
+    metadata: dict[str, str] | None = None
+    extra: dict[str, str] | None = None
+    for name, value in headers.items():
+        lowered = name.lower()
+        if lowered.startswith("x-"):
+            if lowered.startswith(_METADATA):
+                if metadata is None:
+                    metadata = {}
+                metadata[lowered[11:]] = _decode_metadata(value) if value.startswith("=?") else value
+                continue
+            if lowered not in _NOT_EXTRA and not lowered.startswith(_CHECKSUM):
+                if extra is None:
+                    extra = {}
+                extra[lowered] = value
+        fields[lowered] = value
+    get = fields.get
+    etag = unquote_etag(get("etag")) or None
+    modified = get("last-modified")
+    version = get("x-amz-version-id")
+    return ObjectMeta(
+        key=key,
+        size=size,
+        last_modified=None if modified is None else http_date(modified),
+        etag=etag,
+        version=None if version == "null" else version,
+        content_type=get("content-type"),
+        content_encoding=get("content-encoding"),
+        content_disposition=get("content-disposition"),
+        content_language=get("content-language"),
+        cache_control=get("cache-control"),
+        storage_class=get("x-amz-storage-class"),
+        metadata=NOTHING if metadata is None else metadata,
+        checksums=_checksums(fields, etag, dialect, whole=whole),
+        extra=NOTHING if extra is None else extra,
+    )
+
+
+def _checksums(fields: Mapping[str, str], etag: str | None, dialect: Dialect, *, whole: bool) -> Mapping[str, str]:
+    # The checksum of a ranged answer may be that of a part.
+    if whole and (found := response_checksums(fields, dialect)):
+        return found
+    if etag is not None and dialect.md5_etags and _MD5.fullmatch(etag) is not None:
+        encryption = fields.get(_SSE)
+        plain = encryption is None or (encryption == "AES256" and dialect.sse_s3_md5_etags)
+        if plain and f"{_SSE}-customer-algorithm" not in fields:
+            return {"md5": etag}
+    return NOTHING
+
+
+def response_checksums(fields: Mapping[str, str], dialect: Dialect) -> Mapping[str, str]:
+    """The checksums of the whole object in an answer's head; one made of its parts' checksums says nothing of it."""
+    if not dialect.checksums or fields.get(f"{_CHECKSUM}type") == "COMPOSITE":
+        return NOTHING
+    found = {}
+    for algorithm in dialect.checksums:
+        value = fields.get(_CHECKSUM + algorithm)
+        if value is not None and (digest := checksum_to_hex(value)) is not None:
+            found[algorithm] = digest
+    return found or NOTHING
+
+
+def checksum_to_hex(value: str) -> str | None:
+    """Turn base64 into hexadecimal digits; None for the composite form, which ends with ``-`` and a count."""
+    try:
+        return base64.b64decode(value, validate=True).hex()
+    except binascii.Error:
+        return None
+
+
+def checksum_from_hex(digest: str) -> str:
+    """Turn hexadecimal digits into base64."""
+    return base64.b64encode(bytes.fromhex(digest)).decode()

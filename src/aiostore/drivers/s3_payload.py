@@ -1,0 +1,118 @@
+"""How a body is guarded on its way to S3: by the signature over its hash, or by a checksum beside it.
+
+Over plain HTTP the payload is signed. Over TLS a service that stores checksums gets the body's CRC instead, which is
+ten times cheaper and guards it to the disk. Elsewhere the payload is signed there too: services compare it with the
+hash in the signature, and SHA-256 is no slower than the MD5 of Content-MD5, which not every service looks at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from aiostore import checksums
+from aiostore.drivers.s3_dialect import Dialect
+from aiostore.drivers.s3_headers import checksum_from_hex
+from aiostore.drivers.sigv4 import UNSIGNED_PAYLOAD
+from aiostore.types import NOTHING, Body, Buffer, Buffers
+
+_LOOP_LIMIT: Final = 256 * 1024
+"""Bytes that are hashed in the event loop; more goes to a worker thread."""
+
+_CRC_LOOP_LIMIT: Final = 1024 * 1024
+"""The same where there are only CRCs, which take 0.1 ms for a MiB."""
+
+
+class Guard(NamedTuple):
+    """``payload`` is what the signature says of the body, ``headers`` go with it.
+
+    ``held`` are the checksums that held once the service has accepted the body; ``md5`` is its MD5 if it is known.
+    """
+
+    payload: str
+    headers: Mapping[str, str]
+    held: Mapping[str, str]
+    md5: str | None
+
+
+class Guarding:
+    """How the bodies of one driver are guarded, whatever they are."""
+
+    __slots__ = ("_algorithm", "_dialect", "_md5", "_sign")
+
+    def __init__(self, dialect: Dialect, *, tls: bool, anonymous: bool, wanted: bool) -> None:
+        self._dialect = dialect
+        self._algorithm = dialect.checksums[0] if dialect.checksums and wanted else None
+        self._sign = not anonymous and (not tls or (wanted and self._algorithm is None))
+        self._md5 = anonymous and wanted and self._algorithm is None
+
+    @property
+    def algorithm(self) -> str | None:
+        """The checksum that is sent with every body, for the service to store."""
+        return self._algorithm
+
+    async def of(self, body: Body, given: Mapping[str, str] = NOTHING) -> Guard:
+        """Return what guards ``body``; ``given`` are checksums of it that need not be computed."""
+        wanted = []
+        if self._sign and "sha256" not in given:
+            wanted.append("sha256")
+        if self._algorithm is not None and not any(name in given for name in self._dialect.checksums):
+            wanted.append(self._algorithm)
+        if self._md5 and "md5" not in given:
+            wanted.append("md5")
+        known = {**given, **await _compute(body, wanted)} if wanted else given
+        return self._guard(known)
+
+    def _guard(self, known: Mapping[str, str]) -> Guard:
+        dialect = self._dialect
+        headers: dict[str, str] = {}
+        held: dict[str, str] = {}
+        payload = UNSIGNED_PAYLOAD
+        if self._sign:
+            payload = known["sha256"]
+            if dialect.payload_checked:
+                held["sha256"] = payload
+        # Services take one of these headers at most.
+        algorithm = next((name for name in dialect.checksums if name in known and self._algorithm), None)
+        if algorithm is not None:
+            headers[f"x-amz-checksum-{algorithm}"] = checksum_from_hex(known[algorithm])
+            held[algorithm] = known[algorithm]
+        md5 = known.get("md5")
+        if md5 is not None:
+            headers["content-md5"] = checksum_from_hex(md5)
+            if dialect.md5_checked:
+                held["md5"] = md5
+        return Guard(payload, headers, held, md5)
+
+
+def document(data: bytes) -> tuple[Body, str, dict[str, str]]:
+    """Return a small XML body, its payload hash, and the Content-MD5 that some requests demand."""
+    md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+    return Buffers((data,), len(data)), hashlib.sha256(data).hexdigest(), {"content-md5": md5}
+
+
+async def _compute(body: Body, algorithms: list[str]) -> dict[str, str]:
+    buffers = body.buffers
+    if buffers is not None:
+        if algorithms == ["sha256"] and len(buffers) == 1 and body.size <= _LOOP_LIMIT:
+            return {"sha256": hashlib.sha256(buffers[0]).hexdigest()}
+        hashers = {algorithm: checksums.new(algorithm) for algorithm in algorithms}
+        limit = _LOOP_LIMIT if {"sha256", "md5"} & hashers.keys() else _CRC_LOOP_LIMIT
+        if body.size <= limit:
+            _update(hashers, buffers)
+        else:
+            await asyncio.to_thread(_update, hashers, buffers)
+    else:
+        hashers = {algorithm: checksums.new(algorithm) for algorithm in algorithms}
+        async for chunk in body.chunks():
+            await asyncio.to_thread(_update, hashers, (chunk,))
+    return {algorithm: hasher.hexdigest() for algorithm, hasher in hashers.items()}
+
+
+def _update(hashers: Mapping[str, checksums.Hasher], buffers: Sequence[Buffer]) -> None:
+    for buffer in buffers:
+        for hasher in hashers.values():
+            hasher.update(buffer)
