@@ -16,7 +16,7 @@ from aiostore.store import Store
 from aiostore.wrappers.observe import Observer
 
 if TYPE_CHECKING:
-    from aiostore.drivers.aws_credentials import CredentialsSource
+    from aiostore.drivers.aws_credentials import CredentialsCallback, CredentialsProvider
     from aiostore.drivers.memory import Account
 
 
@@ -113,7 +113,7 @@ class S3Store(Store):
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
         session_token: str | None = None,
-        credentials: CredentialsSource | None = None,
+        credentials: CredentialsProvider | CredentialsCallback | None = None,
         skip_signature: bool = False,
         profile: str | None = None,
         virtual_hosted: bool | None = None,
@@ -126,7 +126,7 @@ class S3Store(Store):
         client_options: ClientOptions | Mapping[str, object] | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
-        from aiostore.drivers.s3 import make_driver
+        from aiostore.drivers.s3_settings import make_driver
 
         super().__init__(
             make_driver(
@@ -173,7 +173,7 @@ class S3Store(Store):
         observers: Sequence[Observer] = (),
     ) -> Self:
         """A store with the credentials, region and endpoint of a ``boto3.Session`` or ``aiobotocore`` session."""
-        from aiostore.drivers.s3 import driver_from_session
+        from aiostore.drivers.s3_settings import driver_from_session
 
         store = cls.__new__(cls)
         Store.__init__(
