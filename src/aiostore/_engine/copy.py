@@ -162,9 +162,10 @@ async def _in_parts(context: Context, meta: ObjectMeta, source: str, target: str
 
 async def _through(context: Context, source: str, target: str, options: CopyOptions, *, best_effort: bool) -> PutResult:
     """A copy by reading and writing, in bounded memory, for a service without server-side copies."""
-    async with Stream(context, source, GetOptions(), chunk_size=None, concurrency=None) as stream:
-        stored = replace(_stored_with(stream.meta), if_none_match=options.if_none_match)
-        try:
+    try:
+        async with Stream(context, source, GetOptions(), chunk_size=None, concurrency=None) as stream:
+            stored = replace(_stored_with(stream.meta), if_none_match=options.if_none_match)
             return await put(context, target, stream, stored, best_effort=best_effort)
-        except StoreError as error:
-            raise error.locate(operation="copy") from error.__cause__
+    except StoreError as error:
+        error.operation = "copy"
+        raise

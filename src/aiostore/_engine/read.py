@@ -123,7 +123,7 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
     except BaseException:
         await result.stream.aclose()
         raise
-    if stop - start <= SMALL and result.start == start:
+    if stop - start <= SMALL and result.start == start and result.stop == stop:
         try:
             data = await result.stream.read()
         except TransientError:

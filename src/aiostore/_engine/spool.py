@@ -8,6 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from aiostore._engine.settle import settle
 from aiostore.types import Buffer, FileRegion
 
 
@@ -27,7 +28,8 @@ class Spool:
         Raises:
             OSError: if the disk is full.
         """
-        await asyncio.to_thread(self._write, data)
+        # The thread must have ended before anybody closes the file.
+        await settle(asyncio.to_thread(self._write, data))
 
     def _write(self, data: Buffer) -> None:
         if self._descriptor is None:
@@ -51,4 +53,4 @@ class Spool:
             os.close(descriptor)
         if self._path is not None:
             with contextlib.suppress(FileNotFoundError):
-                await asyncio.to_thread(self._path.unlink)
+                os.unlink(self._path)

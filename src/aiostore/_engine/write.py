@@ -258,7 +258,10 @@ class Writer:
     async def commit(self) -> PutResult:
         """Publish the object. A cancelled call publishes all of it or nothing."""
         if self._spool is not None:
-            return await self._put_once(await self._spool.body())
+            try:
+                return await self._put_once(await self._spool.body())
+            finally:
+                await self._spool.aclose()
         if self._multipart is None:
             return await self._put_once(Buffers(self._pending, self._count))
         if self._count:

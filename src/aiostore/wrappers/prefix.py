@@ -73,7 +73,8 @@ class PrefixDriver(Wrapper):
     def _outer_error(self, error: StoreError) -> None:
         if error.key is not None and error.key.startswith(self.prefix):
             key, error.key = error.key[self._length :], None
-            error.locate(key=key)
+            error.store = None
+            error.locate(key=key, store=self.location)
 
     def head(self, key: str, options: GetOptions) -> Coroutine[Any, Any, ObjectMeta]:
         return self._head(key, options)
