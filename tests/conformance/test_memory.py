@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from aiostore.drivers.memory import MemoryDriver
+from aiostore.policies import Limits
 from aiostore.store import Store
 from aiostore.testing import StoreConformance
 from aiostore.types import Capabilities, Conditions, Guarantee, PartLimits
@@ -31,6 +33,15 @@ CAPABILITIES = Capabilities(
     checksums=("crc64nvme", "crc32c", "crc32", "sha256", "sha1", "md5"),
 )
 
+KIB = 1024
+SMALL = replace(
+    CAPABILITIES,
+    multipart=PartLimits(min_size=64 * KIB, max_size=128 * KIB),
+    max_put=128 * KIB,
+    max_copy=96 * KIB,
+    delete_batch=7,
+)
+
 
 class TestMemory(StoreConformance):
     capabilities = CAPABILITIES
@@ -38,4 +49,14 @@ class TestMemory(StoreConformance):
     @pytest.fixture
     async def store(self) -> AsyncIterator[Store]:
         async with Store(MemoryDriver()) as store:
+            yield store
+
+
+class TestSmallMemory(StoreConformance):
+    capabilities = SMALL
+
+    @pytest.fixture
+    async def store(self) -> AsyncIterator[Store]:
+        driver = MemoryDriver(parts=SMALL.multipart, max_put=128 * KIB, max_copy=96 * KIB, page_size=7, delete_batch=7)
+        async with Store(driver, limits=Limits(part_size=64 * KIB, gap=100, reads=4, writes=4)) as store:
             yield store

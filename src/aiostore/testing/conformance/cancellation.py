@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -84,6 +86,21 @@ class Cancellation(Suite):
 
         await _cancel_at_moments(read, read)
 
+    async def test_a_download_cancelled_at_any_moment_leaves_no_file(self, store: Store, tmp_path: Path) -> None:
+        data = payload(4 * self.part_size)
+        await store.put("key", data)
+
+        async def download() -> None:
+            await store.download("key", tmp_path / "file")
+
+        async def check() -> None:
+            assert os.listdir(tmp_path) in ([], ["file"])
+            if os.listdir(tmp_path):
+                assert (tmp_path / "file").read_bytes() == data
+                (tmp_path / "file").unlink()
+
+        await _cancel_at_moments(download, check)
+
     async def test_small_calls_cancelled_at_any_moment_leave_a_working_store(self, store: Store) -> None:
         async def use() -> None:
             await store.put("a", b"value")
@@ -141,6 +158,7 @@ async def _cancel_at_moments(call: Callable[[], Awaitable[None]], check: Callabl
     begun = time.perf_counter()
     await call()
     duration = time.perf_counter() - begun
+    await check()
     for moment in range(MOMENTS):
         try:
             async with asyncio.timeout(duration * moment / MOMENTS):

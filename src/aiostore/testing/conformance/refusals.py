@@ -19,7 +19,6 @@ from aiostore.errors import (
     StoreClosedError,
     StoreError,
 )
-from aiostore.protocol import AsyncObjectStore
 from aiostore.store import Store
 from aiostore.testing.conformance.suite import Suite, keys_of, lacks, requires, supports
 
@@ -29,9 +28,6 @@ class Refusals(Suite):
 
     async def test_the_store_has_exactly_the_expected_capabilities(self, store: Store) -> None:
         assert store.capabilities == self.capabilities
-
-    async def test_the_store_is_what_applications_ask_for(self, store: Store) -> None:
-        assert isinstance(store, AsyncObjectStore)
 
     async def test_an_error_says_what_was_done_to_what(self, store: Store) -> None:
         await store.put("key", b"value")
