@@ -94,10 +94,8 @@ class Transport:
             if sender is not None and not sender.done():
                 sender.cancel()
                 await asyncio.wait((sender,))
-            if exchange.error is not None:
-                raise exchange.error from error
-            if isinstance(error, Exception):
-                raise exchange.lost(error, answered=False) from error
+            if isinstance(error, Exception) and (meaning := exchange.lost(error, answered=False)) is not error:
+                raise meaning from error
             raise
         length = message.headers.get("Content-Length")
         return Response(message.code, message.headers, None if length is None else int(length), payload, exchange)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Literal
 
-from aiohttp import StreamReader
+from aiohttp import ClientError, ServerDisconnectedError, StreamReader
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError
 
-from aiostore.errors import ConnectionLostError, StoreError
+from aiostore.errors import ConnectionLostError
 
 if TYPE_CHECKING:
     from aiostore._http.session import Lease, Session
+
+_LOSSES = (ClientError, HttpProcessingError, OSError)
 
 Waits = Literal["send", "response", "body", ""]
 
@@ -124,14 +127,12 @@ class Exchange:
 
     def lost(self, error: BaseException, *, answered: bool) -> BaseException:
         """What ``error``, which broke this exchange, means: what was recorded before it, or a lost connection."""
-        if self.error is not None:
-            return self.error
-        if isinstance(error, StoreError):
-            return error
-        reason = str(error) or type(error).__name__
-        if isinstance(error, OSError) and error.strerror:
-            reason = error.strerror
-        elif not answered:
-            reason = "the connection was closed before an answer came"
-        self.error = ConnectionLostError(reason, answered=answered)
-        return self.error
+        if self.error is None and isinstance(error, _LOSSES):
+            if isinstance(error, HttpProcessingError):
+                reason = f"the answer is not valid HTTP: {error.message.strip().splitlines()[0]}"
+            elif isinstance(error, ServerDisconnectedError):
+                reason = "the connection was closed before an answer came"
+            else:
+                reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            self.error = ConnectionLostError(reason, answered=answered)
+        return self.error or error
