@@ -49,17 +49,21 @@ class RetryPolicy:
 class Limits:
     """How much is under way at once.
 
-    ``requests`` bounds the requests of one store in one event loop (its prefixes and siblings share them);
-    ``reads`` and ``writes`` bound the ranges and parts of one call that move at once; ``part_size`` is the bytes of one
-    range of a parallel read and of the first parts of a write, kept within the service's own limits.
-    ``gap`` is the most bytes between two ranges of ``get_ranges`` that are read in one request.
+    ``requests`` bounds the reads, and apart from them the writes, of one store in one event loop (its prefixes and
+    siblings share them); ``reads`` and ``writes`` bound the ranges and parts of one call that move at once.
+    ``part_size`` is the bytes of one range of a parallel read and of the first parts of a write, kept within the
+    service's own limits. ``gap`` is the most bytes between two ranges of ``get_ranges`` that are read in one request.
+
+    With ``adaptive``, these are upper bounds: fewer requests are sent to a service that asks for fewer, and ranges and
+    parts begin with a few at once, more as long as that moves more bytes. Without it they are what is done.
     """
 
     requests: int = 256
     reads: int = 24
-    writes: int = 16
+    writes: int = 24
     part_size: int = 8 * 1024**2
     gap: int = 1024**2
+    adaptive: bool = True
 
     def __post_init__(self) -> None:
         _check_positive(self, "requests", "reads", "writes", "part_size")

@@ -18,6 +18,7 @@ from aiostore._engine import download as _download
 from aiostore._engine import listing, options, own_write, read, write
 from aiostore._engine.context import Context
 from aiostore._engine.object_stream import Stream
+from aiostore._engine.window import Window
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
@@ -59,7 +60,7 @@ def stack(
     driver: Driver, retry: RetryPolicy, retry_budget: RetryBudget, limits: Limits, observers: Sequence[Observer]
 ) -> Driver:
     """The policies around a driver: observe(retry(limit(driver))). Timeouts belong to the transport below."""
-    stacked: Driver = RetryDriver(LimitDriver(driver, limits.requests), retry, retry_budget)
+    stacked: Driver = RetryDriver(LimitDriver(driver, limits.requests, adaptive=limits.adaptive), retry, retry_budget)
     return ObserveDriver(stacked, observers) if observers else stacked
 
 
@@ -105,7 +106,17 @@ class Store:
         budget = RetryBudget(retry)
         base = stack(driver, retry, budget, limits, observers)
         self._adopt(
-            Context(driver=base, retry=retry, retry_budget=budget, limits=limits, integrity=integrity), prefix, None
+            Context(
+                driver=base,
+                retry=retry,
+                retry_budget=budget,
+                limits=limits,
+                integrity=integrity,
+                reads=Window(limits.reads, adaptive=limits.adaptive),
+                writes=Window(limits.writes, adaptive=limits.adaptive),
+            ),
+            prefix,
+            None,
         )
 
     def _adopt(self, context: Context, prefix: str, owner: Store | None) -> None:

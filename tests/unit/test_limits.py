@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 
 import pytest
 
-from aiostore import Limits, MemoryStore
+from aiostore import Limits, MemoryStore, RetryPolicy
 from aiostore.drivers.memory import MemoryDriver
-from aiostore.errors import UnavailableError
+from aiostore.errors import RateLimitedError, UnavailableError
 from aiostore.types import Buffers, GetOptions, GetResult, ObjectMeta, PutOptions
 from aiostore.wrappers.limits import LimitDriver
+from aiostore.wrappers.retry import RetryDriver
 
 
 class Gate(MemoryDriver):
@@ -134,3 +136,75 @@ async def test_a_stream_that_feeds_a_put_needs_but_one_permit() -> None:
         await store.put("source", data)
         await store.put("target", store.stream("source"))
         assert await store.get("target") == data
+
+
+class Crowded(MemoryDriver):
+    """Refuses what goes beyond ``bears`` requests at once, or a share of all requests."""
+
+    def __init__(self, bears: int, share: float = 0) -> None:
+        super().__init__()
+        self.bears = bears
+        self.share = share
+        self.chance = random.Random(7)
+        self.inside = 0
+        self.refused = self.done = 0
+
+    async def head(self, key: str, options: GetOptions) -> ObjectMeta:
+        self.inside += 1
+        try:
+            await settled()
+            if self.inside > self.bears or self.chance.random() < self.share:
+                self.refused += 1
+                raise RateLimitedError("slow down")
+        finally:
+            self.inside -= 1
+        self.done += 1
+        return ObjectMeta(key=key, size=0)
+
+
+async def crowd(driver: Crowded, limited: LimitDriver, tasks: int, each: int) -> None:
+    retrying = RetryDriver(limited, RetryPolicy(first_delay=0, attempts=1000, budget=1e9))
+
+    async def work() -> None:
+        for _ in range(each):
+            await retrying.head("k", GetOptions())
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(tasks):
+            group.create_task(work())
+    assert driver.done == tasks * each
+
+
+async def test_a_service_that_bears_ten_requests_is_kept_near_ten() -> None:
+    driver = Crowded(10)
+    limited = LimitDriver(driver, 256)
+    await crowd(driver, limited, 64, 10)
+    assert 8 <= limited.permits().count <= 12
+    before = driver.refused, driver.done
+    driver.done = driver.refused = 0
+    await crowd(driver, limited, 64, 20)
+    assert driver.refused < 0.1 * driver.done, before
+
+
+async def test_permits_come_back_when_the_service_bears_more() -> None:
+    driver = Crowded(4)
+    limited = LimitDriver(driver, 16)
+    await crowd(driver, limited, 32, 5)
+    assert limited.permits().count <= 6
+    driver.bears, driver.done = 100, 0
+    await crowd(driver, limited, 32, 20)
+    assert limited.permits().count == 16
+
+
+async def test_a_service_that_fails_at_random_is_not_starved() -> None:
+    driver = Crowded(1000, share=0.2)
+    limited = LimitDriver(driver, 64)
+    await crowd(driver, limited, 64, 100)
+    assert limited.permits().count >= 48
+
+
+async def test_fixed_limits_do_not_move() -> None:
+    driver = Crowded(4)
+    limited = LimitDriver(driver, 16, adaptive=False)
+    await crowd(driver, limited, 32, 5)
+    assert limited.permits().count == 16

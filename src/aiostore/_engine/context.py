@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aiostore._engine.window import Window
 from aiostore.policies import Integrity, Limits, RetryPolicy
 from aiostore.protocol import Driver
 from aiostore.wrappers.retry import Backoff, RetryBudget
@@ -11,13 +12,18 @@ from aiostore.wrappers.retry import Backoff, RetryBudget
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The whole stack of wrappers as ``driver``, and the policies that transfers of several requests follow."""
+    """The whole stack of wrappers as ``driver``, and the policies that transfers of several requests follow.
+
+    ``reads`` and ``writes`` are what the store has learnt of its service, shared with its prefixes and siblings.
+    """
 
     driver: Driver
     retry: RetryPolicy
     retry_budget: RetryBudget
     limits: Limits
     integrity: Integrity
+    reads: Window
+    writes: Window
 
     def backoff(self) -> Backoff:
         """The waits of one transfer that goes on where it was cut."""

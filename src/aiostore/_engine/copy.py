@@ -139,7 +139,7 @@ async def _in_parts(context: Context, meta: ObjectMeta, source: str, target: str
         context,
         target,
         replace(_stored_with(meta), if_none_match=options.if_none_match),
-        concurrency=context.limits.writes,
+        concurrency=None,
         progress=None,
         total=meta.size,
     )

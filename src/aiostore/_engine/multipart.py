@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from aiostore._engine import own_write
@@ -60,7 +61,7 @@ class Reservation:
 
 
 class Multipart:
-    """Sends parts, at most ``concurrency`` at a time, and publishes or drops them.
+    """Sends parts, at most ``concurrency`` at a time (None: as many as the service has shown to be worth it).
 
     Whoever begins one ends it with ``complete`` or ``abort``. ``abort`` joins the parts under way first, so that none
     arrives after the upload was dropped.
@@ -72,13 +73,14 @@ class Multipart:
         key: str,
         options: PutOptions,
         *,
-        concurrency: int,
+        concurrency: int | None,
         progress: Progress | None,
         total: int | None,
     ) -> None:
         self._context = context
         self._key = key
-        self._concurrency = concurrency
+        self._fixed = concurrency is not None
+        self._concurrency = concurrency or context.limits.writes
         self._progress = progress
         self._total = total
         self._write_id: str | None = None
@@ -121,7 +123,9 @@ class Multipart:
         while True:
             if self._failure is not None:
                 raise self._failure
-            if len(self._tasks) < self._concurrency:
+            if not self._tasks or (
+                len(self._tasks) < self._concurrency and (self._fixed or self._context.writes.has_room())
+            ):
                 return
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
@@ -140,7 +144,12 @@ class Multipart:
         task = asyncio.get_running_loop().create_task(self._send(self.number, self.offset, size, call, reservation))
         self.offset += size
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._context.writes.begin()
+        task.add_done_callback(partial(self._ended, size))
+
+    def _ended(self, size: int, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._context.writes.end(size)
 
     async def _send(self, number: int, offset: int, size: int, call: PartCall, reservation: Reservation | None) -> None:
         try:

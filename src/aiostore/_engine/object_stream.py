@@ -51,7 +51,7 @@ class Stream:
         self._key = key
         self._options = options
         self._chunk_size = chunk_size
-        self._concurrency = concurrency or context.limits.reads
+        self._concurrency = concurrency
         self._loop: asyncio.AbstractEventLoop | None = None
         self._meta: ObjectMeta | None = None
         self._held = b""

@@ -134,7 +134,7 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
         if check is not None and not verify.matches(check.algorithm, data, check.expected):
             raise verify.corrupted(check.algorithm, key, "get", context.driver.location)
         return meta, data
-    ahead = ReadAhead(context, Pin(key, options, meta), result, start, stop, context.limits.reads, check, "get")
+    ahead = ReadAhead(context, Pin(key, options, meta), result, start, stop, None, check, "get")
     try:
         chunks = []
         while chunk := await ahead.next_chunk():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 
 from aiostore._engine import verify
 from aiostore._engine.context import Context
@@ -23,11 +24,12 @@ class Range:
     """One range on its way: the chunks that have arrived and were not handed out yet."""
 
     __slots__ = ("_buffered", "_limit", "_room", "_waiter", "chunks", "drain", "error", "finished", "hasher", "held",
-                 "size")  # fmt: skip
+                 "size", "start")  # fmt: skip
 
     def __init__(self, context: Context, pin: Pin, start: int, stop: int, held: int) -> None:
         self.size = stop - start
         self.held = held
+        self.start = start
         self.chunks: deque[bytes] = deque()
         self.hasher: verify.Hasher | None = None
         self.finished = False
@@ -84,12 +86,13 @@ class Range:
 class ReadAhead:
     """The ranges of one read, in order; the first of them is being handed out.
 
-    ``result`` is the first answer, whose body begins at or before ``start``. ``verifier`` is set if the bytes are to be
+    ``result`` is the first answer, whose body begins at or before ``start``. ``concurrency`` is how many ranges move at
+    once; None leaves that to what the store has learnt of its service. ``verifier`` is set if the bytes are to be
     compared with a checksum. ``aclose`` ends every task and gives the budget back.
     """
 
-    __slots__ = ("_concurrency", "_context", "_first", "_next", "_pin", "_ranges", "_stop", "_tasks", "operation",
-                 "position", "verifier")  # fmt: skip
+    __slots__ = ("_concurrency", "_context", "_first", "_fixed", "_next", "_pin", "_ranges", "_stop", "_tasks",
+                 "operation", "position", "verifier")  # fmt: skip
 
     def __init__(
         self,
@@ -98,13 +101,14 @@ class ReadAhead:
         result: GetResult,
         start: int,
         stop: int,
-        concurrency: int,
+        concurrency: int | None,
         verifier: verify.Verifier | None,
         operation: str,
     ) -> None:
         self._context = context
         self._pin = pin
-        self._concurrency = concurrency
+        self._fixed = concurrency is not None
+        self._concurrency = concurrency or context.limits.reads
         self._stop = stop
         self._ranges: deque[Range] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -130,15 +134,25 @@ class ReadAhead:
         self._ranges.append(part)
         task = asyncio.get_running_loop().create_task(part.fill(result))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._context.reads.begin()
+        task.add_done_callback(partial(self._ended, part))
+
+    def _ended(self, part: Range, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._context.reads.end(part.drain.position - part.start)
+        if self._ranges:
+            self._top_up()
 
     def _top_up(self) -> None:
         """Begin as many ranges as concurrency and byte budget allow; the only one of a stream needs no budget."""
         while self._next < self._stop and len(self._ranges) < self._concurrency:
             size = min(self._context.limits.part_size, self._stop - self._next)
-            if self._ranges and not BUDGET.try_acquire(size):
+            if not self._ranges:
+                self._begin(self._next + size, 0, None)
+                continue
+            if not (self._fixed or self._context.reads.has_room()) or not BUDGET.try_acquire(size):
                 return
-            self._begin(self._next + size, size if self._ranges else 0, None)
+            self._begin(self._next + size, size, None)
 
     async def next_chunk(self) -> bytes:
         """The next bytes in order; ``b""`` at the end.

@@ -79,7 +79,7 @@ class Writer:
         self._options = options
         self._part_size = part_size or context.limits.part_size
         self._single = part_size or 2 * context.limits.part_size
-        self._concurrency = concurrency or context.limits.writes
+        self._concurrency = concurrency
         self._progress = progress
         self._best_effort = best_effort
         self._multipart: Multipart | None = None

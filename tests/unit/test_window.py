@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import heapq
+
+import pytest
+
+from aiostore._engine.window import BEGIN, Window
+
+
+def simulate(window: Window, seconds: float, *, alone: float, shared: float, size: float = 8.0) -> list[int]:
+    """Transfers of ``size`` over a link that gives each ``alone`` and all together ``shared`` a second.
+
+    Returns the widths that the window had.
+    """
+    widths = []
+    ends: list[float] = []
+    clock[0] = 0.0
+    while clock[0] < seconds:
+        while not ends or window.has_room():
+            window.begin()
+            rate = min(alone, shared / (len(ends) + 1))
+            heapq.heappush(ends, clock[0] + size / rate)
+        clock[0] = heapq.heappop(ends)
+        window.end(int(size * 1000))
+        widths.append(window.size)
+    for _ in ends:
+        window.end(0)
+    return widths
+
+
+clock = [0.0]
+
+
+@pytest.fixture(autouse=True)
+def _restart() -> None:
+    clock[0] = 0.0
+
+
+def new(limit: int, *, adaptive: bool = True) -> Window:
+    return Window(limit, adaptive=adaptive, clock=lambda: clock[0])
+
+
+def test_it_widens_to_its_limit_while_each_transfer_adds_its_own_rate() -> None:
+    window = new(24)
+    simulate(window, 1, alone=60, shared=10_000)
+    assert window.size == 24
+
+
+def test_it_stays_narrow_where_one_transfer_fills_the_link() -> None:
+    window = new(64)
+    simulate(window, 10, alone=1000, shared=1000)
+    assert window.size <= BEGIN + 2
+
+
+def test_it_finds_the_width_of_a_link_that_bears_sixteen() -> None:
+    window = new(256)
+    widths = simulate(window, 30, alone=60, shared=60 * 16)
+    assert 16 <= max(widths[len(widths) // 2 :]) <= 34
+
+
+def test_rounds_in_which_the_caller_sets_the_pace_are_not_judged() -> None:
+    window = new(64)
+    for _ in range(100):
+        window.begin()
+        clock[0] += 1
+        window.end(10)
+    assert window.size == BEGIN
+
+
+def test_a_fixed_window_is_as_wide_as_asked() -> None:
+    window = new(5, adaptive=False)
+    simulate(window, 5, alone=60, shared=10_000)
+    assert window.size == 5
+
+
+def test_nothing_is_under_way_when_all_has_ended() -> None:
+    window = new(24)
+    simulate(window, 2, alone=60, shared=10_000)
+    assert window.under_way == 0
