@@ -44,6 +44,10 @@ PATIENCE = 16
 """Rounds for which a service is not asked again whether fewer requests would help, after they did not."""
 
 
+FEWEST = 16
+"""Answers that a round has at least: fewer are chance."""
+
+
 class Permits:
     """A first-come-first-served semaphore of one event loop, cheap while it is free, that learns what a service bears.
 
@@ -98,7 +102,7 @@ class Permits:
             self._round = max(1, self.count - self.free)
         self._answers += 1
         self._refusals += refused
-        if self._answers >= self._round:
+        if self._answers >= max(self._round, FEWEST):
             self._judge(self._refusals / self._answers)
             self._answers = self._refusals = self._round = 0
 
@@ -107,17 +111,17 @@ class Permits:
             count, refused_before = self._before
             if refused > refused_before / 2:
                 self._before = None
-                self._patience = PATIENCE
+                self._patience = PATIENCE + 1
                 self._resize(count)
             elif refused <= refused_before / 8:
                 self._before = None
-        elif self._patience:
-            self._patience -= 1
-        elif refused:
+        elif not refused:
+            if self.free <= 0:
+                self._resize(min(self.count + 1, self._limit))
+        elif not self._patience:
             self._before = self.count, refused
             self._resize(max(1, round(self._round * (1 - refused))))
-        elif self.free <= 0:
-            self._resize(min(self.count + 1, self._limit))
+        self._patience = max(0, self._patience - 1)
 
     def _resize(self, count: int) -> None:
         self.free += count - self.count
