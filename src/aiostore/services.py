@@ -17,7 +17,7 @@ from aiostore.wrappers.observe import Observer
 
 if TYPE_CHECKING:
     from aiostore.drivers.aws_credentials import CredentialsCallback, CredentialsProvider
-    from aiostore.drivers.memory import Account
+    from aiostore.drivers.memory_container import Account
 
 
 class MemoryStore(Store):
@@ -100,6 +100,7 @@ class S3Store(Store):
         dialect: which S3 the endpoint speaks: ``"aws"``, ``"r2"``, ``"minio"``, ``"ceph"``, ``"gcs-xml"``, ``"swift"``,
             ``"localstack"``; known endpoints name themselves, an unknown one gets the conservative dialect.
         request_payer: ``"requester"`` for buckets whose readers pay.
+        dualstack, fips, accelerate: AWS's endpoints of these kinds.
         client_options: TLS, proxy and connections.
     """
 
@@ -119,6 +120,9 @@ class S3Store(Store):
         virtual_hosted: bool | None = None,
         dialect: str | None = None,
         request_payer: str | None = None,
+        dualstack: bool | None = None,
+        fips: bool | None = None,
+        accelerate: bool = False,
         retry: RetryPolicy | None = None,
         limits: Limits | None = None,
         timeouts: Timeouts | None = None,
@@ -142,6 +146,9 @@ class S3Store(Store):
                 virtual_hosted=virtual_hosted,
                 dialect=dialect,
                 request_payer=request_payer,
+                dualstack=dualstack,
+                fips=fips,
+                accelerate=accelerate,
                 timeouts=timeouts,
                 integrity=integrity,
                 client_options=client_options,

@@ -58,7 +58,7 @@ class Permits:
     refuses nothing costs nothing here.
     """
 
-    __slots__ = ("_answers", "_before", "_limit", "_patience", "_refusals", "_round", "_waiters", "count", "free")
+    __slots__ = ("_answers", "_before", "_limit", "_patience", "_refusals", "_round", "_stale", "_waiters", "count", "free")
 
     def __init__(self, limit: int, *, adaptive: bool = True) -> None:
         self.free = self.count = limit
@@ -68,6 +68,7 @@ class Permits:
         self._round = 0
         self._before: tuple[int, float] | None = None
         self._patience = 0
+        self._stale = 0
 
     async def acquire(self) -> None:
         """Wait for a permit. A cancelled call holds none."""
@@ -98,6 +99,9 @@ class Permits:
         """A request was carried out, or the service asked for fewer of them."""
         if not self._limit or (not refused and not self._round and self.count >= self._limit):
             return
+        if self._stale:
+            self._stale -= 1
+            return
         if not self._round:
             self._round = max(1, self.count - self.free)
         self._answers += 1
@@ -120,6 +124,8 @@ class Permits:
                 self._resize(min(self.count + 1, self._limit))
         elif not self._patience:
             self._before = self.count, refused
+            # What was sent before says nothing of what comes after.
+            self._stale = max(0, self.count - self.free - 1)
             self._resize(max(1, round(self._round * (1 - refused))))
         self._patience = max(0, self._patience - 1)
 
