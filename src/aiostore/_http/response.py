@@ -91,7 +91,10 @@ class Response:
         exchange = self._exchange
         exchange.reading = True
         try:
-            chunk = (await payload.readchunk())[0]
+            chunk, boundary = await payload.readchunk()
+            while boundary and not chunk:
+                # Only the end of a chunk of the transfer coding, not of the body.
+                chunk, boundary = await payload.readchunk()
         except (ClientPayloadError, OSError) as error:
             exchange.close()
             self._payload = None
