@@ -186,7 +186,8 @@ class ReadAhead:
     def _advance(self) -> None:
         part = self._ranges.popleft()
         BUDGET.release(part.held)
-        if self.verifier is not None and part.hasher is not None and self._ranges:
+        # At the end, _check() has added what was left.
+        if self.verifier is not None and part.hasher is not None and self.position < self._stop:
             self.verifier.add_range(part.hasher, part.size)
         self._top_up()
 
