@@ -85,32 +85,37 @@ class FailRandomly(Fault):
     """Every call fails with probability ``rate``, a ``lost`` share of these after it was carried out.
 
     Bodies are cut with the same probability, within their first 64 KiB. The same ``seed`` makes the same choices, in
-    the order of the calls. ``primitives`` of None is all of them.
+    the order of the calls. The answers of primitives in ``answered`` are never lost: an upload whose creation was not
+    answered stays behind, empty, because nobody can tell it from a rival's.
     """
 
-    def __init__(self, rate: float, *, seed: int, lost: float = 0.5, primitives: Collection[str] | None = None) -> None:
+    def __init__(
+        self, rate: float, *, seed: int, lost: float = 0.5, answered: Collection[str] = ("create_multipart",)
+    ) -> None:
         self._rate = rate
         self._lost = lost
-        self._primitives = primitives
+        self._answered = answered
         self._chance = random.Random(seed)  # noqa: S311  # faults are repeatable, not secret
 
-    def _strikes(self, call: Call, share: float) -> bool:
-        chosen = self._primitives is None or call.primitive in self._primitives
-        return chosen and self._chance.random() < self._rate * share
+    def _strikes(self, share: float) -> bool:
+        return self._chance.random() < self._rate * share
+
+    def _share(self, call: Call) -> float:
+        return 0 if call.primitive in self._answered else self._lost
 
     async def before(self, call: Call) -> None:
         """Raise with the share of the failures that nothing was carried out for."""
-        if self._strikes(call, 1 - self._lost):
+        if self._strikes(1 - self._share(call)):
             raise UnavailableError("injected fault: the service failed")
 
     async def after(self, call: Call) -> None:
-        """Raise with the share of the failures that lose the response."""
-        if self._strikes(call, self._lost):
+        """Raise with the share of the failures that lose the answer."""
+        if self._strikes(self._share(call)):
             raise _lost()
 
     def body(self, call: Call, stream: ByteStream) -> ByteStream:
         """Cut some."""
-        return _CutBody(stream, self._chance.randrange(65536)) if self._strikes(call, 1) else stream
+        return _CutBody(stream, self._chance.randrange(65536)) if self._strikes(1) else stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
