@@ -20,13 +20,11 @@ from typing import Any, Self
 
 from . import local
 from .clients import LOCAL_CLIENTS, S3_CLIENTS, Target, find_client
-from .report import Failure, Measurement, Report, machine, markdown, plot, versions
+from .report import DISTURBED, Failure, Measurement, Report, machine, markdown, plot, versions
 from .server import BUCKET, Link, Server, Stats, busy_seconds, ceilings, pin, serve
 from .workloads import KIB, MIB, WORKLOADS, LinkKind, Result, Workload
 
 ROOT = Path(__file__).parents[1]
-DISTURBED = 0.1
-"""A measurement is repeated when others took more than this share of a core."""
 RETAKES = 3
 
 
@@ -218,7 +216,7 @@ class Run:
     def take(self, process: Process, work: Workload, link: LinkKind, number: int, server: Server | None) -> None:
         """Measures once, and again while others use the cores: chosen by the disturbance alone, never by the rate."""
         found = self.attempt(process, work, link, number, server)
-        for _ in range(0 if link == "local" else RETAKES):
+        for _ in range(0 if link == "local" else 1 if work.once else RETAKES):
             if found.disturbed <= DISTURBED:
                 break
             self.report.retakes += 1

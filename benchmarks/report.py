@@ -13,8 +13,12 @@ from .clients import LOCAL_CLIENTS, S3_CLIENTS, ClientType, find_client, version
 from .server import Ceiling, processor
 from .workloads import MIB, LinkKind, Result, Workload
 
-SUBJECT = "aiostore"
+SUBJECTS = ("aiostore", "aiostore-aws")
 PEERS = ("obstore", "aiobotocore")
+DISTURBED = 0.1
+"""Above this share of a core taken by others a measurement is repeated, and a ratio is no verdict."""
+VARIANTS = {"obstore": ("obstore", "obstore-unsigned")}
+"""Peers that can be told how to sign: an upload is compared with the one that signs like the subject."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,12 +72,27 @@ class Report:
         found = {m.client for m in self.measurements}
         return [name for name in dict.fromkeys((*S3_CLIENTS, *LOCAL_CLIENTS)) if name in found]
 
-    def ratio(self, workload: str, link: LinkKind, peer: str) -> float | None:
+    def ratio(self, workload: str, link: LinkKind, subject: str, peer: str) -> float | None:
         """The median of the ratios within each round: drift of the machine between rounds cancels out."""
-        ours = {m.round: m.rate for m in self.of(workload, link, SUBJECT)}
+        ours = {m.round: m.rate for m in self.of(workload, link, subject)}
         theirs = {m.round: m.rate for m in self.of(workload, link, peer)}
         common = ours.keys() & theirs.keys()
         return median(ours[n] / theirs[n] for n in common) if common else None
+
+    def signing(self, workload: str, link: LinkKind, client: str) -> str:
+        """How a client's PUTs were signed; empty where nothing was uploaded."""
+        return next((m.payload.partition(" ")[0] for m in self.of(workload, link, client)), "")
+
+    def equal_peer(self, workload: str, link: LinkKind, subject: str, peer: str) -> str:
+        """The variant of a peer that signs payloads like the subject, or the peer itself."""
+        wanted = self.signing(workload, link, subject)
+        equal = (name for name in VARIANTS.get(peer, ()) if self.signing(workload, link, name) == wanted)
+        return next((name for name in equal if self.of(workload, link, name)), peer)
+
+    def disturbed(self, workload: str, link: LinkKind, *clients: str) -> bool:
+        """Whether others took so much of a core that a comparison of these clients says nothing."""
+        shares = [median(m.disturbed for m in self.of(workload, link, client)) for client in clients]
+        return max(shares) > DISTURBED
 
 
 def machine(client_cores: Sequence[int], server_cores: Sequence[int], loop: str, *, nginx: bool) -> dict[str, str]:
@@ -127,7 +146,7 @@ def markdown(report: Report, workloads: Sequence[Workload]) -> str:
     parts += ["## Rates (medians)", per_client(report, lambda found: number(median(m.rate for m in found)))]
     ratios = ratio_table(report, kinds)
     if ratios:
-        parts += [f"## {SUBJECT} against its peers (median of the ratios within a round)", ratios]
+        parts += ["## aiostore against its peers (median of the ratios within a round)", ratios]
     parts += [
         "## Processor time of the client per operation, or per MiB or 1,000 keys",
         per_client(report, cpu_cell(kinds)),
@@ -195,17 +214,26 @@ def cpu_cell(kinds: Mapping[str, Workload]) -> Callable[[list[Measurement]], str
 
 
 def ratio_table(report: Report, kinds: Mapping[str, Workload]) -> str:
-    """Empty when the subject was not measured."""
+    """Empty when no subject was measured. A verdict needs an undisturbed pair."""
     lines = []
     for name, link in report.rows():
         targets = kinds[name].targets.get(link, {})
-        for peer in dict.fromkeys((*targets, *(PEERS if link != "local" else ()))):
-            ratio = report.ratio(name, link, peer)
-            if ratio is not None:
+        for subject in SUBJECTS:
+            for peer in dict.fromkeys((*targets, *(PEERS if link != "local" else ()))):
+                against = report.equal_peer(name, link, subject, peer)
+                ratio = report.ratio(name, link, subject, against)
+                if ratio is None:
+                    continue
                 wanted = targets.get(peer)
                 verdict = "" if wanted is None else "yes" if ratio >= wanted else "NO"
-                lines.append([name, link, peer, f"{ratio:.2f}x", "" if wanted is None else f"{wanted:g}x", verdict])
-    return table(["workload", "link", "peer", "ratio", "at least", "reached"], lines) if lines else ""
+                if report.disturbed(name, link, subject, against):
+                    verdict = "disturbed"
+                ours, theirs = (report.signing(name, link, client) for client in (subject, against))
+                signing = ours if ours == theirs else f"{ours}, peer {theirs}"
+                target = "" if wanted is None else f"{wanted:g}x"
+                lines.append([name, link, subject, against, f"{ratio:.2f}x", target, verdict, signing])
+    head = ["workload", "link", "client", "peer", "ratio", "at least", "reached", "payload"]
+    return table(head, lines) if lines else ""
 
 
 def note_of(client: str) -> str:
@@ -232,7 +260,7 @@ def plot(report: Report, path: Path) -> bool:
         rates = [median(m.rate for m in measured) for measured in found.values()]
         low = [rate - min(m.rate for m in measured) for rate, measured in zip(rates, found.values(), strict=True)]
         high = [max(m.rate for m in measured) - rate for rate, measured in zip(rates, found.values(), strict=True)]
-        colours = ["tab:orange" if client == SUBJECT else "tab:blue" for client in found]
+        colours = ["tab:orange" if client in SUBJECTS else "tab:blue" for client in found]
         axis.barh(list(found), rates, xerr=[low, high], color=colours, error_kw={"linewidth": 0.8})
         axis.set_title(f"{name}, {link} ({next(iter(found.values()))[0].unit})", fontsize=9)
         axis.tick_params(labelsize=8)

@@ -1,100 +1,110 @@
-"""What the policy stack costs: a small request through `Store`, less the same request on the bare driver.
+"""What the policies cost on each small request: `python -m benchmarks.stack`.
 
-    python -m benchmarks.stack
-
-The driver answers from memory at once, so that nothing but the library's own code is measured.
+The same primitives are called on the bare in-memory driver, through observe(retry(limit(driver))), and through the
+public `Store`, interleaved round by round; the differences are the price of the policies and of the verbs above them.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import statistics
 import time
 from collections.abc import Awaitable, Callable
+from statistics import median
 
-from aiostore import Capabilities, Store
-from aiostore.drivers.base import BaseDriver
-from aiostore.types import Body, Buffers, GetOptions, GetResult, ObjectMeta, PutOptions, PutResult
+from aiostore import Driver, Limits, RetryPolicy, Store
+from aiostore.drivers.memory import MemoryDriver
+from aiostore.store import stack
+from aiostore.types import GetOptions
+from aiostore.wrappers.observe import Event
+from aiostore.wrappers.retry import RetryBudget
 
-DATA = bytes(1024)
-COUNT = 20_000
-ROUNDS = 9
+from .report import table
+from .server import pin
 
-
-class Nothing:
-    """A body that is there."""
-
-    __slots__ = ()
-
-    async def next_chunk(self) -> bytes:
-        return b""
-
-    async def read(self) -> bytes:
-        return DATA
-
-    async def aclose(self) -> None:
-        return
+Call = Callable[[], Awaitable[None]]
+LIMIT = 6.0
+"""Microseconds the policies may cost."""
 
 
-class Instant(BaseDriver):
-    """Answers every request at once."""
-
-    META = ObjectMeta(key="k", size=1024, etag="e")
-    RESULT = PutResult(etag="e", size=1024)
-    BODY = Nothing()
-
-    @property
-    def location(self) -> str:
-        return "instant://"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return CAPABILITIES
-
-    async def aclose(self) -> None:
-        return
-
-    async def head(self, key: str, options: GetOptions) -> ObjectMeta:
-        return self.META
-
-    async def get(self, key: str, options: GetOptions) -> GetResult:
-        return GetResult(meta=self.META, start=0, stop=1024, stream=self.BODY)
-
-    async def put(self, key: str, body: Body, options: PutOptions) -> PutResult:
-        return self.RESULT
+async def read(driver: Driver, key: str, options: GetOptions) -> None:
+    result = await driver.get(key, options)
+    try:
+        while await result.stream.next_chunk():
+            continue
+    finally:
+        await result.stream.aclose()
 
 
-CAPABILITIES = Capabilities(operations=Instant.operations)
-
-
-async def microseconds(call: Callable[[], Awaitable[object]]) -> float:
+async def seconds_per_call(call: Call, count: int) -> float:
     begun = time.perf_counter()
-    for _ in range(COUNT):
+    for _ in range(count):
         await call()
-    return (time.perf_counter() - begun) / COUNT * 1e6
+    return (time.perf_counter() - begun) / count
 
 
-async def main() -> None:
-    driver = Instant()
-    store = Store(driver)
-    get, put = GetOptions(), PutOptions()
+def ignore(_event: Event) -> None:
+    """An observer that costs nothing of its own."""
 
-    async def bare_get() -> bytes:
-        return await (await driver.get("k", get)).stream.read()
 
-    rows: dict[str, tuple[Callable[[], Awaitable[object]], Callable[[], Awaitable[object]]]] = {
-        "get": (bare_get, lambda: store.get("k")),
-        "head": (lambda: driver.head("k", get), lambda: store.head("k")),
-        "put": (lambda: driver.put("k", Buffers((DATA,), 1024), put), lambda: store.put("k", DATA)),
-    }
-    print("| request | bare driver, us | through Store, us | the stack, us |")
-    print("|---|---|---|---|")
-    for name, (bare, whole) in rows.items():
-        pairs = [(await microseconds(bare), await microseconds(whole)) for _ in range(ROUNDS)]
-        bares, wholes = (statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"| {name} | {bares:.2f} | {wholes:.2f} | {wholes - bares:.2f} |")
-    await store.aclose()
+def calls_of(driver: Driver) -> dict[str, Call]:
+    options = GetOptions()
+
+    async def head() -> None:
+        await driver.head("key", options)
+
+    async def get() -> None:
+        await read(driver, "key", options)
+
+    return {"head": head, "get": get}
+
+
+def calls_of_store(store: Store) -> dict[str, Call]:
+    async def head() -> None:
+        await store.head("key")
+
+    async def get() -> None:
+        await store.get("key")
+
+    return {"head": head, "get": get}
+
+
+async def measure(rounds: int, count: int) -> str:
+    """A table of microseconds for each call."""
+    bare, retry, limits = MemoryDriver(), RetryPolicy(), Limits()
+    async with Store(bare) as store:
+        await store.put("key", bytes(1024))
+        layers = {
+            "driver": calls_of(bare),
+            "policies": calls_of(stack(bare, retry, RetryBudget(retry), limits, ())),
+            "policies, observed": calls_of(stack(bare, retry, RetryBudget(retry), limits, (ignore,))),
+            "Store": calls_of_store(store),
+        }
+        found: dict[tuple[str, str], list[float]] = {}
+        for _ in range(rounds):
+            for layer, calls in layers.items():
+                for operation, call in calls.items():
+                    found.setdefault((layer, operation), []).append(await seconds_per_call(call, count) * 1e6)
+    rows = []
+    for layer in layers:
+        for operation in ("head", "get"):
+            price = median(
+                here - there for here, there in zip(found[layer, operation], found["driver", operation], strict=True)
+            )
+            verdict = ("yes" if price < LIMIT else "NO") if layer.startswith("policies") else ""
+            rows.append([layer, operation, f"{median(found[layer, operation]):.2f}", f"{price:.2f}", verdict])
+    return table(["layer", "operation", "us", "above the driver", f"below {LIMIT:g} us"], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stack", description="The policies' cost per request.")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--count", type=int, default=5000, help="calls of each kind in a round")
+    parser.add_argument("--core", type=int, default=0)
+    options = parser.parse_args()
+    pin(0, [options.core])
+    print(asyncio.run(measure(options.rounds, options.count)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

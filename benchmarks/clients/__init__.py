@@ -112,7 +112,9 @@ ClientType = type[AsyncClient] | type[ThreadClient]
 
 S3_CLIENTS = {
     "aiostore": "benchmarks.clients.aiostore:AiostoreClient",
+    "aiostore-aws": "benchmarks.clients.aiostore:AiostoreAwsClient",
     "obstore": "benchmarks.clients.obstore:ObstoreClient",
+    "obstore-unsigned": "benchmarks.clients.obstore:ObstoreUnsignedClient",
     "opendal": "benchmarks.clients.opendal:OpendalClient",
     "aiobotocore": "benchmarks.clients.aiobotocore:AiobotocoreClient",
     "boto3": "benchmarks.clients.boto3:Boto3Client",

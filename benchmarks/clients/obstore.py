@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from obstore.store import S3Store
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 class ObstoreClient(AsyncClient):
     packages = ("obstore",)
-    note = "payload unsigned over TLS (not its default), as aiostore; `get` returns its own buffer, not `bytes`"
+    note = "signs payloads (its default); `get` returns its own buffer, not `bytes`"
+    unsigned_payload: ClassVar[bool] = False
 
     def __init__(self, store: S3Store) -> None:
         self.store = store
@@ -35,7 +36,7 @@ class ObstoreClient(AsyncClient):
                     "access_key_id": target.access_key_id,
                     "secret_access_key": target.secret_access_key,
                     "virtual_hosted_style_request": False,
-                    "unsigned_payload": target.encrypted,
+                    "unsigned_payload": cls.unsigned_payload,
                 },
                 client_options=options,
             )
@@ -72,3 +73,10 @@ class ObstoreClient(AsyncClient):
             for _meta in batch:
                 count += 1
         return count
+
+
+class ObstoreUnsignedClient(ObstoreClient):
+    """Without SHA-256 of the payload, and without any other checksum."""
+
+    note = "unsigned_payload=True"
+    unsigned_payload = True
