@@ -15,7 +15,7 @@ from aiostore.errors import (
     NotSupportedError,
     PreconditionFailedError,
 )
-from aiostore.types import CopyOptions, GetOptions, Match, ObjectMeta, PutOptions
+from aiostore.types import CopyOptions, DeleteOptions, GetOptions, Match, ObjectMeta, PutOptions
 
 
 def resolve_range(options: GetOptions, size: int) -> tuple[int, int]:
@@ -64,7 +64,7 @@ def check_write(if_match: Match | None, if_none_match: Match | None, meta: Objec
             raise PreconditionFailedError("if_none_match does not hold: the object is the one that it describes")
 
 
-def refuse_options(options: PutOptions | GetOptions | CopyOptions, *names: str) -> None:
+def refuse_options(options: PutOptions | GetOptions | CopyOptions | DeleteOptions, *names: str) -> None:
     """Raise NotSupportedError if one of the options ``names`` is given, which this store does not know."""
     for name in names:
         if getattr(options, name) is not None:

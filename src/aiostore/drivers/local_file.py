@@ -1,0 +1,129 @@
+"""Reading and writing at positions of open files, without copies and whatever the operating system cuts short."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from aiostore import checksums
+from aiostore.drivers.local_thread import Stop
+from aiostore.errors import UnavailableError
+from aiostore.types import READ_BLOCK, Buffer
+
+CHECKSUM: Final = "crc64nvme"
+"""What every object and part is stored with."""
+
+_MOST_BUFFERS: Final = 512
+"""Buffers of one write; every system allows 1,024, and Linux not more."""
+
+
+class ShortFileError(UnavailableError):
+    """A file became shorter while it was read: another program writes it in place."""
+
+
+def read_at(descriptor: int, count: int, position: int) -> bytes:
+    """Exactly ``count`` bytes from ``position`` on.
+
+    Raises:
+        ShortFileError: if the file ends before.
+    """
+    data = _read(descriptor, count, position)
+    if len(data) == count:
+        return data
+    pieces, done = [data], len(data)
+    while done < count:
+        # One read is cut at 2 GiB.
+        data = _read(descriptor, count - done, position + done)
+        if not data:
+            raise ShortFileError("the file became shorter while it was read; another program writes it in place")
+        pieces.append(data)
+        done += len(data)
+    return b"".join(pieces)
+
+
+class Writer:
+    """Writes buffers one behind the other from ``position`` on, and counts and sums what it wrote."""
+
+    __slots__ = ("_hashers", "_stop", "descriptor", "position", "size")
+
+    def __init__(self, descriptor: int, position: int, stop: Stop, algorithms: Iterable[str] = ()) -> None:
+        self.descriptor = descriptor
+        self.position = position
+        self.size = 0
+        self._stop = stop
+        self._hashers = {algorithm: checksums.new(algorithm) for algorithm in (CHECKSUM, *algorithms)}
+
+    def write(self, buffers: Iterable[Buffer]) -> None:
+        """Write all of ``buffers``, which are not copied.
+
+        Raises:
+            StoppedError: if the caller has gone.
+        """
+        group: list[memoryview] = []
+        size = 0
+        for piece in _pieces(buffers):
+            for hasher in self._hashers.values():
+                hasher.update(piece)
+            group.append(piece)
+            size += len(piece)
+            if size >= READ_BLOCK or len(group) == _MOST_BUFFERS:
+                self._write(group, size)
+                group, size = [], 0
+        if group:
+            self._write(group, size)
+
+    def copy(self, source: int, start: int, stop: int) -> None:
+        """Write the bytes ``[start, stop)`` of another open file."""
+        while start < stop:
+            count = min(READ_BLOCK, stop - start)
+            self.write([read_at(source, count, start)])
+            start += count
+
+    def digests(self) -> dict[str, str]:
+        """The checksums of what was written."""
+        return {algorithm: hasher.hexdigest() for algorithm, hasher in self._hashers.items()}
+
+    def _write(self, group: list[memoryview], size: int) -> None:
+        self._stop.check()
+        done = _write(self.descriptor, group, self.position)
+        while done < size:
+            skip = done
+            rest = []
+            for piece in group:
+                if skip < len(piece):
+                    rest.append(piece[skip:])
+                skip = max(0, skip - len(piece))
+            group, size = rest, size - done
+            self.position += done
+            self.size += done
+            done = _write(self.descriptor, group, self.position)
+        self.position += done
+        self.size += done
+
+
+def _pieces(buffers: Iterable[Buffer]) -> Iterator[memoryview]:
+    """The buffers, cut so small that a checksum leaves them in the processor's cache for the write."""
+    for buffer in buffers:
+        view = memoryview(buffer).cast("B")
+        for start in range(0, len(view), READ_BLOCK):
+            yield view[start : start + READ_BLOCK]
+
+
+if hasattr(os, "preadv"):
+
+    def _read(descriptor: int, count: int, position: int) -> bytes:
+        return os.pread(descriptor, count, position)
+
+    def _write(descriptor: int, group: list[memoryview], position: int) -> int:
+        return os.pwritev(descriptor, group, position) if len(group) > 1 else os.pwrite(descriptor, group[0], position)
+
+else:
+
+    def _read(descriptor: int, count: int, position: int) -> bytes:
+        os.lseek(descriptor, position, os.SEEK_SET)
+        return os.read(descriptor, count)
+
+    def _write(descriptor: int, group: list[memoryview], position: int) -> int:
+        os.lseek(descriptor, position, os.SEEK_SET)
+        return os.write(descriptor, group[0])
