@@ -42,6 +42,8 @@ from aiostore.types import (
     SignOptions,
 )
 
+_UNCHANGED = CopyOptions()
+
 _MARKER_PAGES = 10
 """Pages of versions that are looked through for the delete marker of one key."""
 
@@ -110,7 +112,7 @@ class S3Driver(S3Multipart, S3Bucket):
         return GetResult(meta=meta, start=start, stop=stop, stream=response)
 
     async def put(self, key: str, body: Body, options: PutOptions) -> PutResult:
-        headers = write_headers(options)
+        headers = write_headers(options, self._dialect)
         if options.if_match is not None or options.if_none_match is not None:
             headers |= target_conditions(options.if_match, options.if_none_match, self._dialect.put, self._dialect)
         guard = await self._guarding.of(body, options.checksums)
@@ -159,11 +161,13 @@ class S3Driver(S3Multipart, S3Bucket):
     # --- copies -----------------------------------------------------------------------------------------------------
 
     async def copy(self, source: str, target: str, options: CopyOptions, token: str | None = None) -> CopyStep:
+        if source == target and options == _UNCHANGED:
+            return CopyStep(done=True, result=await self._copy_in_place(source))
         dialect = self._dialect
         headers = await self._source_headers("copy", source, options)
         headers |= target_conditions(options.if_match, options.if_none_match, dialect.copy, dialect)
         if options.replace is not None:
-            headers |= write_headers(options.replace)
+            headers |= write_headers(options.replace, dialect)
             headers["x-amz-metadata-directive"] = "REPLACE"
             if options.replace.tags:
                 headers["x-amz-tagging-directive"] = "REPLACE"
@@ -185,6 +189,11 @@ class S3Driver(S3Multipart, S3Bucket):
         )
         version = answered.get("x-amz-version-id")
         return CopyStep(done=True, result=PutResult(etag=written.etag, version=version, checksums=written.checksums))
+
+    async def _copy_in_place(self, key: str) -> PutResult:
+        """A copy onto itself that changes nothing, which S3 refuses to make: the object is it already."""
+        meta = await self.head(key, GetOptions())
+        return PutResult(etag=meta.etag, version=meta.version, size=meta.size, checksums=meta.checksums)
 
     async def set_metadata(self, key: str, options: PutOptions) -> PutResult:
         """Copy the object onto itself with what is to be changed; the state that was asked before is the one copied.

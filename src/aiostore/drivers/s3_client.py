@@ -17,7 +17,7 @@ from aiostore.drivers.aws_credentials import ANONYMOUS, CredentialsProvider
 from aiostore.drivers.s3_address import Address, Endpoint, locate
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import EXPIRED, SKEWED, WRONG_REGION, Demand, Failure, to_store_error
-from aiostore.drivers.s3_xml import ErrorBody, parse_error
+from aiostore.drivers.s3_xml import ErrorBody, parse, parse_error
 from aiostore.drivers.sigv4 import EMPTY_PAYLOAD, Credentials, Signer, encode_path, presign
 from aiostore.errors import ConfigurationError, StoreError, TransientError, UnavailableError
 from aiostore.types import NOTHING, Body
@@ -172,7 +172,7 @@ class Client:
         """
         response = await self.send(operation, method, key, headers, query, body, payload, slow=slow, demand=demand)
         try:
-            root = self.parse(xml.parse, await response.read(), operation, key)
+            root = self.parse(parse, await response.read(), operation, key)
         except TransientError as error:
             # Success was announced and its proof is missing.
             error.answered = method == "GET"
@@ -267,7 +267,7 @@ async def _read_failure(response: Response) -> Failure:
     try:
         data = await _read_some(response)
         if b"<Error" in data:
-            body = parse_error(xml.parse(data))
+            body = parse_error(parse(data))
     except StoreError:
         # The status says enough.
         pass

@@ -27,7 +27,8 @@ class Dialect:
     not encrypted are its MD5; ``sse_s3_md5_etags``: also if it is encrypted with the service's own key (KMS and
     customer keys never). ``payload_checked``: a signed payload hash is compared with the body; ``md5_checked``: so is
     Content-MD5. ``equal_parts``: all parts but the last have one size. ``missing`` names primitives that are refused.
-    ``locations``: creating a bucket names its region.
+    ``locations``: creating a bucket names its region. ``underscores``: names of metadata keep them.
+    ``silently_encoded_uploads``: the listing of uploads encodes keys and does not say so.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Dialect:
     equal_parts: bool = False
     ordered_listing: bool = True
     locations: bool = False
+    underscores: bool = True
+    silently_encoded_uploads: bool = False
     missing: frozenset[str] = frozenset()
 
     @property
@@ -99,6 +102,8 @@ _DIALECTS: Final = (
         source_conditions=False,
         quoted_if_match=False,
         md5_etags=True,
+        underscores=False,
+        silently_encoded_uploads=True,
     ),
     # The XML API knows create-only writes as x-goog-if-generation-match, which cannot be mixed with x-amz- headers:
     # https://cloud.google.com/storage/docs/xml-api/reference-headers

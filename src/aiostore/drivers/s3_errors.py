@@ -164,6 +164,9 @@ def to_store_error(
         kind, meaning = AlreadyExistsError, "the object exists already"
     elif demand == "match" and code == "NoSuchKey":
         kind, meaning = PreconditionFailedError, "there is no object that could be what the condition demands"
+    elif status == 400 and kind is StoreError and key is not None and "\0" in key:
+        # What gateways answer that cannot hold such a key, in whatever words.
+        kind, meaning = _CODES["InvalidURI"]
     message = f"{meaning} ({_quote(failure)})"
     if not issubclass(kind, TransientError):
         return kind(message, key=key, operation=operation, store=store)

@@ -30,6 +30,7 @@ _COPY_SOURCE: Final = "x-amz-copy-source-"
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE: Final = re.compile(r"[^\x20-\x7e\t]")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
 _NOT_EXTRA: Final = frozenset({"x-amz-request-id", "x-amz-id-2", "x-amz-version-id", "x-amz-storage-class"})
@@ -56,8 +57,12 @@ def read_headers(options: GetOptions, headers: dict[str, str]) -> None:
         headers.update(lower_case(options.headers))
 
 
-def content_headers(options: PutOptions) -> dict[str, str]:
-    """Return the headers of what is stored with an object: content headers and metadata."""
+def write_headers(options: PutOptions, dialect: Dialect) -> dict[str, str]:
+    """Return the headers of a put or of the creation of a multipart upload, but for its conditions and checksums.
+
+    Raises:
+        ConfigurationError: if a header cannot hold what is given.
+    """
     headers: dict[str, str] = {}
     for name, value in (
         ("content-type", options.content_type),
@@ -70,14 +75,10 @@ def content_headers(options: PutOptions) -> dict[str, str]:
             headers[name] = _plain(name, value)
     for name, value in options.metadata.items():
         if _TOKEN.fullmatch(name) is None:
-            raise ConfigurationError(f"{name!r} cannot name metadata: use letters, digits, '-' and '_'")
-        headers[_METADATA + name.lower()] = _encode_metadata(value)
-    return headers
-
-
-def write_headers(options: PutOptions) -> dict[str, str]:
-    """Return the headers of a put or of the creation of a multipart upload, but for its conditions and checksums."""
-    headers = content_headers(options)
+            raise ConfigurationError(f"{name!r} cannot name metadata: use letters, digits, and '-'")
+        if "_" in name and not dialect.underscores:
+            raise ConfigurationError(f"this service would turn the '_' of {name!r}, which names metadata, into '-'")
+        headers[_METADATA + name.lower()] = _encode_metadata(name, value)
     if options.tags:
         headers["x-amz-tagging"] = encode_query(options.tags.items())
     if options.storage_class is not None:
@@ -177,13 +178,15 @@ def _plain(name: str, value: str) -> str:
     return value
 
 
-def _encode_metadata(value: str) -> str:
+def _encode_metadata(name: str, value: str) -> str:
     """What a header cannot carry as it is goes as RFC 2047 says, which S3 decodes and encodes again.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html#UserMetadata
     """
     if value.isascii() and value.isprintable() and value.strip() == value and not value.startswith("=?"):
         return value
+    if _CONTROL.search(value) is not None:
+        raise ConfigurationError(f"the metadata {name!r} holds a control character, which no header can carry")
     return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
 
 

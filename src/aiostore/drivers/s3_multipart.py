@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from aiostore import checksums
@@ -61,7 +62,7 @@ class S3Multipart(BaseDriver):
     async def create_multipart(self, key: str, options: PutOptions) -> Upload:
         # Refused now rather than after all parts were sent.
         target_conditions(options.if_match, options.if_none_match, self._dialect.complete, self._dialect)
-        headers = write_headers(options)
+        headers = write_headers(options, self._dialect)
         if (algorithm := self._guarding.algorithm) is not None:
             headers["x-amz-checksum-algorithm"] = algorithm.upper()
             headers["x-amz-checksum-type"] = "FULL_OBJECT"
@@ -143,7 +144,8 @@ class S3Multipart(BaseDriver):
         if page_token is not None:
             key, upload_id = split_marker(page_token)
             pairs += [("key-marker", key), ("upload-id-marker", upload_id)]
-        page, _ = await self._client.ask("list_multipart", "GET", None, parse_uploads, query=encode_query(pairs))
+        read = partial(parse_uploads, silently_encoded=self._dialect.silently_encoded_uploads)
+        page, _ = await self._client.ask("list_multipart", "GET", None, read, query=encode_query(pairs))
         return page
 
     async def _source_headers(self, operation: str, source: str, options: CopyOptions) -> dict[str, str]:

@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 from aiostore._http import xml
 from aiostore._http.status import unquote_etag
 from aiostore.drivers.s3_headers import checksum_from_hex, checksum_to_hex
+from aiostore.errors import UnavailableError
 from aiostore.types import (
     NOTHING,
     Container,
@@ -36,6 +37,11 @@ _NAMESPACE: Final = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
 UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 """Characters that XML 1.0 cannot hold, not even escaped."""
+
+_ILLEGAL: Final = re.compile(
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]|&#(?:x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2\d|3[01]));"
+)
+"""The same in the bytes of a document, also escaped."""
 
 _ROW: Final = re.compile(
     r"<Contents><Key>([^<&]+)</Key><LastModified>([^<&]+)</LastModified>"
@@ -62,6 +68,24 @@ class Written(NamedTuple):
     checksums: Mapping[str, str]
 
 
+def parse(data: bytes) -> Element:
+    """Return the root element of an answer.
+
+    Gateways repeat what they were asked, also characters that XML cannot hold: they are replaced, nobody reads them.
+
+    Raises:
+        UnavailableError: if it is not XML.
+        StoreError: if it is more than can be meant.
+    """
+    try:
+        return xml.parse(data)
+    except UnavailableError:
+        cleaned = _ILLEGAL.sub("\ufffd".encode(), data)
+        if cleaned == data:
+            raise
+    return xml.parse(cleaned)
+
+
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
@@ -78,11 +102,11 @@ def parse_list(data: bytes) -> ListPage:
     rows = _ROW.findall(text)
     if len(rows) == text.count("<Contents>"):
         # What is left is small and goes through the parser, which sees to it that the whole is a listing.
-        root = xml.parse(_ROW.sub("", text).encode())
+        root = parse(_ROW.sub("", text).encode())
         encoded = xml.text(root, "EncodingType") == "url"
         objects = [_row(row, encoded=encoded) for row in rows]
     else:
-        root = xml.parse(data)
+        root = parse(data)
         encoded = xml.text(root, "EncodingType") == "url"
         objects = [_listed(fields, encoded=encoded) for fields in map(xml.fields, xml.children(root, "Contents"))]
     prefixes = [
@@ -141,16 +165,17 @@ def parse_versions(root: Element) -> VersionPage:
     return VersionPage(versions=versions, next_token=_marker(root, "NextVersionIdMarker", encoded=encoded))
 
 
-def parse_uploads(root: Element) -> UploadPage:
-    """Read a page of ListMultipartUploads."""
-    encoded = xml.text(root, "EncodingType") == "url"
+def parse_uploads(root: Element, *, silently_encoded: bool) -> UploadPage:
+    """Read a page of ListMultipartUploads; ``silently_encoded``: keys are encoded, markers not, and nothing says so."""
+    says_encoded = xml.text(root, "EncodingType") == "url"
+    encoded = silently_encoded or says_encoded
     uploads = [
         Upload(
             key=_decode(fields["Key"], encoded=encoded), id=fields["UploadId"], started=_time(fields.get("Initiated"))
         )
         for fields in map(xml.fields, xml.children(root, "Upload"))
     ]
-    return UploadPage(uploads=uploads, next_token=_marker(root, "NextUploadIdMarker", encoded=encoded))
+    return UploadPage(uploads=uploads, next_token=_marker(root, "NextUploadIdMarker", encoded=says_encoded))
 
 
 def parse_parts(root: Element) -> PartPage:
