@@ -1,0 +1,54 @@
+"""Where the examples put their objects: a directory, a bucket on the real gateway."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from aiostore import LocalStore, S3Store, Store
+from tests.servers.ceph import CephEndpoint
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A store as an example gets it, by URL and environment, and as the test looks into it."""
+
+    url: str
+    store: Store
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    async def keys(self) -> list[str]:
+        return [meta.key async for meta in self.store.list()]
+
+
+@pytest.fixture
+async def directory(tmp_path: Path) -> AsyncIterator[Place]:
+    root = tmp_path / "objects"
+    root.mkdir()
+    async with LocalStore(root) as store:
+        yield Place(url=str(root), store=store)
+
+
+@pytest.fixture
+async def bucket(ceph: CephEndpoint) -> AsyncIterator[Place]:
+    name = f"examples-{secrets.token_hex(4)}"
+    query = urlencode({"endpoint": ceph.url, "region": ceph.region})
+    keys = {"AWS_ACCESS_KEY_ID": ceph.access_key_id, "AWS_SECRET_ACCESS_KEY": ceph.secret_access_key}
+    async with S3Store(
+        name,
+        endpoint=ceph.url,
+        region=ceph.region,
+        access_key_id=ceph.access_key_id,
+        secret_access_key=ceph.secret_access_key,
+    ) as store:
+        await store.create_container()
+        yield Place(url=f"s3://{name}?{query}", store=store, environment=keys)
+        await store.delete_container(force=True)
