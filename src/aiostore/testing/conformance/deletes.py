@@ -30,11 +30,12 @@ class Deletes(Suite):
 
     @requires(supports("delete"))
     async def test_a_delete_touches_no_other_object(self, store: Store) -> None:
-        await store.put("a/b", b"value")
-        await store.put("ab", b"value")
-        await store.delete("a")
-        await store.delete("a/")
-        assert sorted(await keys_of(store)) == ["a/b", "ab"]
+        await store.put("trailing/key", b"value")
+        await store.put("trailing.key", b"value")
+        for key in ("trailing", "trailing/"):
+            if key not in self.refused_keys:
+                await store.delete(key)
+        assert sorted(await keys_of(store)) == ["trailing.key", "trailing/key"]
 
     @requires(supports("delete"))
     async def test_a_bulk_delete_reports_each_key_in_order(self, store: Store) -> None:

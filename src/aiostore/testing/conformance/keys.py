@@ -149,7 +149,9 @@ class Keys(Suite):
         similar = [
             ["é", "e\u0301"],
             ["a//b", "a/b", "a///b"],
-            ["/a", "a", "a/", "./a"],
+            ["/leading", "leading", "//leading"],
+            ["trailing/", "trailing", "trailing//"],
+            ["./a", "a", "a/.", "a/.."],
             ["a/../b", "b"],
             ["a%41", "aA", "a%2541"],
             ["a%2Fb", "a/b"],

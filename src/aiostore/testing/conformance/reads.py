@@ -35,11 +35,12 @@ class Reads(Suite):
         assert await store.size("key") == 5
 
     async def test_a_prefix_of_keys_is_no_object(self, store: Store) -> None:
-        await store.put("directory/key", b"value")
-        assert not await store.exists("directory")
-        assert not await store.exists("directory/")
-        with pytest.raises(NotFoundError):
-            await store.get("directory")
+        await store.put("trailing/key", b"value")
+        for key in ("trailing", "trailing/"):
+            if key not in self.refused_keys:
+                assert not await store.exists(key)
+                with pytest.raises(NotFoundError):
+                    await store.get(key)
 
     @pytest.mark.parametrize("verb", ["get", "head", "size", "stream", "get_range", "get_ranges", "get_json"])
     async def test_reading_a_missing_object_says_so(self, store: Store, verb: str) -> None:

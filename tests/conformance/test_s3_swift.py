@@ -1,0 +1,31 @@
+"""The conformance suite over S3 on OpenStack Swift, a second, independent implementation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from aiostore import Capabilities, Conditions, Guarantee, Store
+from aiostore.testing import StoreConformance
+from tests.conformance.buckets import OPERATIONS, PARTS, empty_bucket
+from tests.servers.swift import SwiftEndpoint
+
+
+class TestSwift(StoreConformance):
+    capabilities = Capabilities(
+        operations=OPERATIONS - {"get_tags", "set_tags"},
+        put=Conditions(if_absent=Guarantee.BEST_EFFORT),
+        complete=Conditions(if_absent=Guarantee.BEST_EFFORT),
+        copy=Conditions(if_absent=Guarantee.BEST_EFFORT),
+        delete=Conditions(if_match=Guarantee.BEST_EFFORT),
+        multipart=PARTS,
+        delete_batch=1000,
+        checksums=("sha256", "md5"),
+    )
+    secrets = ("testing",)
+
+    @pytest.fixture
+    async def store(self, swift_s3: SwiftEndpoint) -> AsyncIterator[Store]:
+        async with empty_bucket(swift_s3, "swift") as store:
+            yield store
