@@ -11,9 +11,18 @@ from aiostore._engine.multipart import Multipart, part_sizes
 from aiostore._engine.object_stream import Stream
 from aiostore._engine.read import exists
 from aiostore._engine.write import put
-from aiostore.errors import NotSupportedError, StoreError
+from aiostore.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    NotSupportedError,
+    ObjectChangedError,
+    PreconditionFailedError,
+    StoreError,
+    TransientError,
+)
 from aiostore.types import (
     ANY,
+    Conditions,
     CopyOptions,
     DeleteOptions,
     GetOptions,
@@ -26,6 +35,9 @@ from aiostore.types import (
     Upload,
 )
 
+SOURCES = 4
+"""How many states of a source a conditional copy is made of, if it changes each time."""
+
 COPY_PART = 256 * 1024**2
 """Bytes of one part of a copy: no byte passes through here, so parts are large and few."""
 
@@ -37,22 +49,29 @@ async def copy(context: Context, source: str, target: str, *, if_absent: bool, b
     capabilities = driver.capabilities
     if "copy" not in capabilities.operations:
         return await _through(context, source, target, options, best_effort=best_effort)
-    if if_absent and capabilities.copy.if_absent is not Guarantee.ATOMIC and not best_effort:
-        raise NotSupportedError(
-            "this service does not keep if_absent against concurrent writers when it copies;"
-            " pass best_effort=True to take what it does",
-            key=target,
-            operation="copy",
-            store=driver.location,
-        )
-    recognisable = if_absent and capabilities.metadata
-    if recognisable or (capabilities.multipart is not None and "copy_part" in capabilities.operations):
+    required = if_absent and not best_effort
+    if required:
+        _require_atomic(context, target, capabilities.copy)
+    if if_absent or (capabilities.multipart is not None and "copy_part" in capabilities.operations):
         meta = await _head(context, source, "copy")
         if meta.size > capabilities.max_copy:
+            if required:
+                _require_atomic(context, target, capabilities.complete)
             return await _in_parts(context, meta, source, target, options)
-        if recognisable:
-            return await _copy_recognisably(context, meta, source, target, options)
+        if if_absent:
+            return await _copy_conditionally(context, meta, source, target, options)
     return await _copy(context, source, target, options)
+
+
+def _require_atomic(context: Context, target: str, conditions: Conditions) -> None:
+    if conditions.if_absent is not Guarantee.ATOMIC:
+        raise NotSupportedError(
+            "this service does not keep if_absent against concurrent writers when it copies, or not for an object of"
+            " this size; pass best_effort=True to take what it does",
+            key=target,
+            operation="copy",
+            store=context.driver.location,
+        )
 
 
 async def _copy(context: Context, source: str, target: str, options: CopyOptions) -> PutResult:
@@ -63,16 +82,36 @@ async def _copy(context: Context, source: str, target: str, options: CopyOptions
     return step.result or PutResult()
 
 
-async def _copy_recognisably(
+async def _copy_conditionally(
     context: Context, meta: ObjectMeta, source: str, target: str, options: CopyOptions
 ) -> PutResult:
-    """A conditional copy, which carries a write id: a refusal after a lost answer may have been caused by itself."""
-    stored, write_id = own_write.stamp(_stored_with(meta))
-    pinned = Match(etag=meta.etag, version=meta.version) if meta.etag or meta.version else None
-    try:
-        return await _copy(context, source, target, replace(options, replace=stored, source_if_match=pinned))
-    except StoreError as error:
-        return await own_write.judge(context, target, write_id, stored, meta.size, error)
+    """A copy that carries a write id: a refusal after a lost answer may have been caused by itself.
+
+    So the metadata is given anew, and the copy is pinned to the state of the source that it was read from. What refuses
+    may then be the source's state as well as the target, and services do not tell which.
+    """
+    for _ in range(SOURCES):
+        stored, write_id = own_write.stamp(context, stored_with(meta))
+        pinned = replace(options, replace=stored, source_if_match=_state(meta))
+        try:
+            return await _copy(context, source, target, pinned)
+        except StoreError as error:
+            try:
+                return await own_write.judge(context, target, write_id, stored, meta.size, error)
+            except (AlreadyExistsError, PreconditionFailedError):
+                before, meta = meta, await _head(context, source, "copy")
+                if (meta.etag, meta.version) == (before.etag, before.version):
+                    raise
+    raise ObjectChangedError(
+        f"the source was replaced {SOURCES} times while it was to be copied; nothing was copied, begin again",
+        key=source,
+        operation="copy",
+        store=context.driver.location,
+    )
+
+
+def _state(meta: ObjectMeta) -> Match | None:
+    return Match(etag=meta.etag, version=meta.version) if meta.etag or meta.version else None
 
 
 async def _head(context: Context, key: str, operation: str) -> ObjectMeta:
@@ -104,20 +143,26 @@ async def _rename(context: Context, source: str, target: str, options: CopyOptio
     except StoreError as error:
         if not error.unanswered:
             raise
+        unknown = own_write.unknown(context, target, error)
         try:
-            moved = await driver.head(target, GetOptions())
-        except StoreError:
-            raise error from None
-        if (moved.etag, moved.size) == (meta.etag, meta.size) and not await exists(context, source):
+            moved = await driver.head(target, GetOptions()) if not await exists(context, source) else None
+        except NotFoundError:
+            raise unknown from error
+        except StoreError as failure:
+            raise unknown from failure
+        if moved is not None and (moved.etag, moved.size) == (meta.etag, meta.size):
             return _result(moved)
-        raise
+        if moved is None and isinstance(error, TransientError) and options.if_none_match is None:
+            # The source is still there, so that it can be moved again.
+            raise
+        raise unknown from error
 
 
 def _result(meta: ObjectMeta) -> PutResult:
     return PutResult(etag=meta.etag, version=meta.version, size=meta.size, checksums=meta.checksums)
 
 
-def _stored_with(meta: ObjectMeta) -> PutOptions:
+def stored_with(meta: ObjectMeta) -> PutOptions:
     """What an object like ``meta`` is written with."""
     return PutOptions(
         content_type=meta.content_type,
@@ -134,11 +179,11 @@ async def _in_parts(context: Context, meta: ObjectMeta, source: str, target: str
     driver = context.driver
     limits = driver.capabilities.multipart
     assert limits is not None  # noqa: S101  # the caller asked
-    pinned = replace(options, source_if_match=Match(etag=meta.etag, version=meta.version))
+    pinned = replace(options, source_if_match=_state(meta))
     multipart = Multipart(
         context,
         target,
-        replace(_stored_with(meta), if_none_match=options.if_none_match),
+        replace(stored_with(meta), if_none_match=options.if_none_match),
         concurrency=None,
         progress=None,
         total=meta.size,
@@ -164,7 +209,7 @@ async def _through(context: Context, source: str, target: str, options: CopyOpti
     """A copy by reading and writing, in bounded memory, for a service without server-side copies."""
     try:
         async with Stream(context, source, GetOptions(), chunk_size=None, concurrency=None) as stream:
-            stored = replace(_stored_with(stream.meta), if_none_match=options.if_none_match)
+            stored = replace(stored_with(stream.meta), if_none_match=options.if_none_match)
             return await put(context, target, stream, stored, best_effort=best_effort)
     except StoreError as error:
         error.operation = "copy"

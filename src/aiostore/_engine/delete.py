@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aiostore._engine import own_write
 from aiostore._engine.context import Context
 from aiostore._engine.gather import gather
 from aiostore._engine.listing import pages
 from aiostore.errors import (
     NotFoundError,
     NotSupportedError,
-    PreconditionFailedError,
     StoreClosedError,
     StoreError,
 )
@@ -33,15 +33,19 @@ async def delete(context: Context, key: str, options: DeleteOptions, *, best_eff
         )
     try:
         await driver.delete(key, options)
-    except (PreconditionFailedError, NotFoundError) as error:
-        # After an attempt without an answer, an object that is gone is what was asked for.
+    except StoreError as error:
         if not error.unanswered:
             raise
+        # After an attempt without an answer, an object that is gone is what was asked for. One that is there may have
+        # been written since.
+        unknown = own_write.unknown(context, key, error)
         try:
-            await driver.head(key, GetOptions())
+            await driver.head(key, GetOptions(version=options.version))
         except NotFoundError:
             return
-        raise
+        except StoreError as failure:
+            raise unknown from failure
+        raise unknown from error
 
 
 async def delete_many(context: Context, keys: Sequence[str], options: DeleteOptions) -> list[DeleteResult]:

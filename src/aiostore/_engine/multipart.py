@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -83,10 +84,7 @@ class Multipart:
         self._concurrency = concurrency or context.limits.writes
         self._progress = progress
         self._total = total
-        self._write_id: str | None = None
-        if context.driver.capabilities.metadata:
-            options, self._write_id = own_write.stamp(options)
-        self._options = options
+        self._options, self._write_id = own_write.stamp(context, options)
         self._upload: Upload | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._parts: list[Part] = []
@@ -187,17 +185,17 @@ class Multipart:
             result = await driver.complete_multipart(self._upload, parts, self._options)
         except StoreError as error:
             return await self._judge(error)
-        if result.etag is None:
-            # Some gateways answer without it, and the caller needs it for the next condition.
-            meta = await driver.head(self._key, GetOptions(encryption=self._options.encryption))
-            if self._write_id is None or meta.metadata.get(own_write.WRITE_ID) == self._write_id:
-                result = replace(result, etag=meta.etag, version=meta.version)
+        if result.etag is None and self._write_id is not None:
+            # Some gateways answer without it, and the caller needs it for the next condition. The object is written
+            # whatever comes of this, and by now it may be somebody else's.
+            with contextlib.suppress(StoreError):
+                meta = await driver.head(self._key, GetOptions(encryption=self._options.encryption))
+                if meta.metadata.get(own_write.WRITE_ID) == self._write_id:
+                    result = replace(result, etag=meta.etag, version=meta.version)
         return replace(result, size=self.offset)
 
     async def _judge(self, error: StoreError) -> PutResult:
         conditional = self._options.if_match is not None or self._options.if_none_match is not None
-        if self._write_id is None:
-            raise error
         try:
             return await own_write.judge(self._context, self._key, self._write_id, self._options, self.offset, error)
         except StoreError as judged:

@@ -191,9 +191,7 @@ class Writer:
         return result
 
     async def _put_conditionally(self, body: Body, options: PutOptions) -> PutResult:
-        if not self._context.driver.capabilities.metadata:
-            return await self._context.driver.put(self._key, body, options)
-        options, write_id = own_write.stamp(options)
+        options, write_id = own_write.stamp(self._context, options)
         try:
             return await self._context.driver.put(self._key, body, options)
         except StoreError as error:
