@@ -12,6 +12,7 @@ from aiostore._http.status import check_range, unquote_etag
 from aiostore.drivers.s3_bucket import S3Bucket
 from aiostore.drivers.s3_client import Client, discard
 from aiostore.drivers.s3_headers import (
+    check_encrypted,
     demand_of,
     encryption_headers,
     lower_case,
@@ -26,6 +27,7 @@ from aiostore.drivers.s3_xml import parse_tags, parse_written, write_restore, wr
 from aiostore.drivers.sigv4 import encode_query
 from aiostore.errors import InvalidRangeError, NotFoundError, UnavailableError
 from aiostore.types import (
+    NOTHING,
     Body,
     Capabilities,
     CopyOptions,
@@ -89,106 +91,110 @@ class S3Driver(S3Multipart, S3Bucket):
     # --- one object -------------------------------------------------------------------------------------------------
 
     async def head(self, key: str, options: GetOptions) -> ObjectMeta:
-        headers = self._read_headers.copy()
-        read_headers(options, headers)
-        headers.pop("range", None)
-        query = "" if options.version is None else encode_query((("versionId", options.version),))
-        response = await self._client.send("head", "HEAD", key, headers, query)
-        return object_meta(key, response.headers, response.content_length or 0, self._dialect, whole=True)
+        with self.naming("head", key):
+            headers = self._read_headers.copy()
+            read_headers(options, headers)
+            headers.pop("range", None)
+            query = "" if options.version is None else encode_query((("versionId", options.version),))
+            response = await self._client.send("head", "HEAD", key, headers, query)
+            return object_meta(key, response.headers, response.content_length or 0, self._dialect, whole=True)
 
     async def get(self, key: str, options: GetOptions) -> GetResult:
-        headers = self._read_headers.copy()
-        read_headers(options, headers)
-        query = "" if options.version is None else encode_query((("versionId", options.version),))
-        response = await self._client.send("get", "GET", key, headers, query)
-        try:
-            start, stop, size = check_range(response.status, response.headers, options.start, options.stop, key=key)
-            if size == 0 and options.start:
-                raise InvalidRangeError("the object is empty", key=key, operation="get", store=self._location)
-            meta = object_meta(key, response.headers, size, self._dialect, whole=stop - start == size)
-        except BaseException:
-            await response.aclose()
-            raise
-        return GetResult(meta=meta, start=start, stop=stop, stream=response)
+        with self.naming("get", key):
+            headers = self._read_headers.copy()
+            read_headers(options, headers)
+            query = "" if options.version is None else encode_query((("versionId", options.version),))
+            response = await self._client.send("get", "GET", key, headers, query)
+            try:
+                start, stop, size = check_range(response.status, response.headers, options.start, options.stop)
+                if size == 0 and options.start:
+                    raise InvalidRangeError("the object is empty")
+                meta = object_meta(key, response.headers, size, self._dialect, whole=stop - start == size)
+            except BaseException:
+                await response.aclose()
+                raise
+            return GetResult(meta=meta, start=start, stop=stop, stream=response)
 
     async def put(self, key: str, body: Body, options: PutOptions) -> PutResult:
-        headers = write_headers(options, self._dialect)
-        if options.if_match is not None or options.if_none_match is not None:
-            headers |= target_conditions(options.if_match, options.if_none_match, self._dialect.put, self._dialect)
-        guard = await self._guarding.of(body, options.checksums)
-        headers.update(guard.headers)
-        if options.headers:
-            headers.update(lower_case(options.headers))
-        demand = demand_of(options.if_match, options.if_none_match)
-        response = await self._client.send("put", "PUT", key, headers, "", body, guard.payload, demand=demand)
-        answered = response.headers
-        if response.content_length != 0:
-            await discard(response)
-        etag = unquote_etag(answered.get("ETag"))
-        return PutResult(
-            etag=etag,
-            version=answered.get("x-amz-version-id"),
-            size=body.size,
-            checksums=self._confirmed(key, guard, etag, options.encryption),
-        )
+        with self.naming("put", key):
+            headers = write_headers(options, self._dialect)
+            if options.if_match is not None or options.if_none_match is not None:
+                headers |= target_conditions(options.if_match, options.if_none_match, self._dialect.put, self._dialect)
+            guard = await self._guarding.of(body, options.checksums)
+            headers.update(guard.headers)
+            if options.headers:
+                headers.update(lower_case(options.headers))
+            demand = demand_of(options.if_match, options.if_none_match)
+            response = await self._client.send("put", "PUT", key, headers, "", body, guard.payload, demand=demand)
+            if response.content_length != 0:
+                await discard(response)
+            if options.encryption is not None:
+                check_encrypted(options.encryption, response.headers)
+            etag = unquote_etag(response.headers.get("ETag"))
+            return PutResult(
+                etag=etag,
+                version=response.headers.get("x-amz-version-id"),
+                size=body.size,
+                checksums=self._confirmed(guard, etag, options.encryption),
+            )
 
-    def _confirmed(self, key: str, guard: Guard, etag: str | None, encryption: Encryption | None) -> Mapping[str, str]:
+    def _confirmed(self, guard: Guard, etag: str | None, encryption: Encryption | None) -> Mapping[str, str]:
         """The checksums that held, with the MD5 if the answer's ETag is it."""
         if guard.md5 is None or etag is None or encryption is not None:
             return guard.held
         if etag == guard.md5:
             return {**guard.held, "md5": etag}
         if self._dialect.md5_etags and len(etag) == len(guard.md5):
-            raise UnavailableError(
-                "the service stored other bytes than were sent: its ETag is not their MD5",
-                key=key,
-                operation="put",
-                store=self._location,
-            )
+            raise UnavailableError("the service stored other bytes than were sent: its ETag is not their MD5")
         return guard.held
 
     async def delete(self, key: str, options: DeleteOptions) -> None:
-        headers: dict[str, str] = {}
-        if options.if_match is not None:
+        with self.naming("delete", key):
             headers = target_conditions(options.if_match, None, self._dialect.delete, self._dialect)
-        headers |= lower_case(options.headers)
-        query = "" if options.version is None else encode_query((("versionId", options.version),))
-        demand = demand_of(options.if_match, None)
-        response = await self._client.send("delete", "DELETE", key, headers, query, demand=demand, absent_ok=not demand)
-        if response.content_length:
-            await discard(response)
+            headers |= lower_case(options.headers)
+            query = "" if options.version is None else encode_query((("versionId", options.version),))
+            demand = demand_of(options.if_match, None)
+            response = await self._client.send(
+                "delete", "DELETE", key, headers, query, demand=demand, absent_ok=not demand
+            )
+            if response.content_length:
+                await discard(response)
 
     # --- copies -----------------------------------------------------------------------------------------------------
 
     async def copy(self, source: str, target: str, options: CopyOptions, token: str | None = None) -> CopyStep:
+        with self.naming("copy", source):
+            return CopyStep(done=True, result=await self._copy(source, target, options))
+
+    async def _copy(self, source: str, target: str, options: CopyOptions) -> PutResult:
         if source == target and options == _UNCHANGED:
-            return CopyStep(done=True, result=await self._copy_in_place(source))
+            return await self._copy_in_place(source)
         dialect = self._dialect
         headers = await self._source_headers("copy", source, options)
         headers |= target_conditions(options.if_match, options.if_none_match, dialect.copy, dialect)
-        if options.replace is not None:
-            headers |= write_headers(options.replace, dialect)
+        tags_after: Mapping[str, str] = NOTHING
+        if (new := options.replace) is not None:
             headers["x-amz-metadata-directive"] = "REPLACE"
-            if options.replace.tags:
+            if new.tags and dialect.tags_in_copies:
                 headers["x-amz-tagging-directive"] = "REPLACE"
+            elif new.tags:
+                new, tags_after = replace(new, tags=NOTHING), new.tags
+            headers |= write_headers(new, dialect) | lower_case(new.headers)
         if options.storage_class is not None:
             headers["x-amz-storage-class"] = options.storage_class
         if options.encryption is not None:
-            headers |= encryption_headers(options.encryption)
+            headers |= encryption_headers(options.encryption, dialect)
         if options.acl is not None:
             headers["x-amz-acl"] = options.acl
         headers |= lower_case(options.headers)
+        demand = demand_of(options.if_match, options.if_none_match)
         written, answered = await self._client.ask(
-            "copy",
-            "PUT",
-            target,
-            parse_written,
-            headers,
-            slow=True,
-            demand=demand_of(options.if_match, options.if_none_match),
+            "copy", "PUT", target, parse_written, headers, slow=True, demand=demand
         )
+        if tags_after:
+            await self.set_tags(target, tags_after)
         version = answered.get("x-amz-version-id")
-        return CopyStep(done=True, result=PutResult(etag=written.etag, version=version, checksums=written.checksums))
+        return PutResult(etag=written.etag, version=version, checksums=written.checksums)
 
     async def _copy_in_place(self, key: str) -> PutResult:
         """A copy onto itself that changes nothing, which S3 refuses to make: the object is it already."""
@@ -198,10 +204,18 @@ class S3Driver(S3Multipart, S3Bucket):
     async def set_metadata(self, key: str, options: PutOptions) -> PutResult:
         """Copy the object onto itself with what is to be changed; the state that was asked before is the one copied.
 
-        Storage class and encryption go along; an access list that was set does not. Objects above 5 GiB are refused by
-        the service.
+        Storage class, encryption and tags go along; an access list that was set does not, and where the gateway forgets
+        tags they are set again right after. Objects above 5 GiB are refused by the service.
         """
-        meta = await self.head(key, GetOptions(if_match=options.if_match, encryption=options.encryption))
+        with self.naming("set_metadata", key):
+            return await self._rewrite(key, None, options)
+
+    async def _rewrite(self, key: str, version: str | None, options: PutOptions) -> PutResult:
+        asked = GetOptions(if_match=options.if_match, encryption=options.encryption, version=version)
+        meta = await self.head(key, asked)
+        tags = options.tags
+        if not tags and not self._dialect.tags_in_copies and "x-amz-tagging-count" in meta.extra:
+            tags = await self.get_tags(key, version)
         kept = replace(
             options,
             content_type=_given(options.content_type, meta.content_type),
@@ -210,13 +224,17 @@ class S3Driver(S3Multipart, S3Bucket):
             content_language=_given(options.content_language, meta.content_language),
             cache_control=_given(options.cache_control, meta.cache_control),
             metadata=options.metadata or meta.metadata,
+            tags=tags,
             storage_class=_given(options.storage_class, meta.storage_class),
             encryption=options.encryption or _encryption(meta),
         )
-        pinned = Match(etag=meta.etag)
-        copied = CopyOptions(source_if_match=pinned, source_encryption=options.encryption, replace=kept)
-        step = await self.copy(key, key, copied)
-        return replace(step.result or PutResult(), size=meta.size)
+        copied = CopyOptions(
+            source_version=version,
+            source_if_match=Match(etag=meta.etag),
+            source_encryption=options.encryption,
+            replace=kept,
+        )
+        return replace(await self._copy(key, key, copied), size=meta.size)
 
     # --- tags, archive, signatures ----------------------------------------------------------------------------------
 
@@ -249,7 +267,7 @@ class S3Driver(S3Multipart, S3Bucket):
             query = _subresource("restore", version)
             await discard(await self._client.send("restore", "POST", key, headers, query, body, payload))
         elif version is not None:
-            await self.copy(key, key, CopyOptions(source_version=version))
+            await self._rewrite(key, version, PutOptions())
         else:
             marker = await self._find_marker(key)
             if marker is not None:

@@ -45,7 +45,9 @@ class S3Bucket(BaseDriver):
             pairs.append(("continuation-token", options.page_token))
         if options.delimiter:
             pairs.append(("delimiter", options.delimiter))
-        pairs += [("encoding-type", "url"), ("list-type", "2")]
+        if self._dialect.encoded_listings:
+            pairs.append(("encoding-type", "url"))
+        pairs.append(("list-type", "2"))
         if options.limit is not None:
             pairs.append(("max-keys", str(options.limit)))
         if options.prefix:

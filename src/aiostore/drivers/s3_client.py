@@ -19,7 +19,7 @@ from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import EXPIRED, SKEWED, WRONG_REGION, Demand, Failure, to_store_error
 from aiostore.drivers.s3_xml import ErrorBody, parse, parse_error
 from aiostore.drivers.sigv4 import EMPTY_PAYLOAD, Credentials, Signer, encode_path, presign
-from aiostore.errors import ConfigurationError, StoreError, TransientError, UnavailableError
+from aiostore.errors import ConfigurationError, NotFoundError, StoreError, TransientError, UnavailableError
 from aiostore.types import NOTHING, Body
 
 if TYPE_CHECKING:
@@ -148,9 +148,10 @@ class Client:
                     continue
             if failure.code in SKEWED and (date := http_date(failure.headers.get("Date", ""))) is not None:
                 service.skew = date.timestamp() - time.time()
-            if absent_ok and failure.status == 404 and failure.code != "NoSuchBucket":
+            error = to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
+            if absent_ok and isinstance(error, NotFoundError) and failure.code != "NoSuchBucket":
                 return response
-            raise to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
+            raise error
 
     async def ask(
         self,

@@ -27,7 +27,9 @@ class Dialect:
     not encrypted are its MD5; ``sse_s3_md5_etags``: also if it is encrypted with the service's own key (KMS and
     customer keys never). ``payload_checked``: a signed payload hash is compared with the body; ``md5_checked``: so is
     Content-MD5. ``equal_parts``: all parts but the last have one size. ``missing`` names primitives that are refused.
-    ``locations``: creating a bucket names its region. ``underscores``: names of metadata keep them.
+    ``encryptions`` are the kinds that are not silently ignored, ``"customer"`` for SSE-C. ``tags_in_copies``: a copy
+    with new metadata keeps the tags, or takes those that go with it. ``locations``: creating a bucket names its region.
+    ``underscores``: names of metadata keep them. ``encoded_listings``: listings may be asked to encode their keys.
     ``silently_encoded_uploads``: the listing of uploads encodes keys and does not say so.
     """
 
@@ -45,8 +47,11 @@ class Dialect:
     md5_checked: bool = True
     equal_parts: bool = False
     ordered_listing: bool = True
+    encryptions: frozenset[str] = frozenset({"AES256", "aws:kms", "aws:kms:dsse", "customer"})
+    tags_in_copies: bool = True
     locations: bool = False
     underscores: bool = True
+    encoded_listings: bool = True
     silently_encoded_uploads: bool = False
     missing: frozenset[str] = frozenset()
 
@@ -87,6 +92,7 @@ _DIALECTS: Final = (
     # https://developers.cloudflare.com/r2/api/s3/api/
     Dialect(
         name="r2",
+        encryptions=frozenset({"customer"}),
         put=_ATOMIC,
         md5_etags=True,
         equal_parts=True,
@@ -102,6 +108,8 @@ _DIALECTS: Final = (
         source_conditions=False,
         quoted_if_match=False,
         md5_etags=True,
+        encryptions=frozenset({"aws:kms", "customer"}),
+        tags_in_copies=False,
         underscores=False,
         silently_encoded_uploads=True,
     ),
@@ -109,6 +117,7 @@ _DIALECTS: Final = (
     # https://cloud.google.com/storage/docs/xml-api/reference-headers
     Dialect(
         name="gcs-xml",
+        encryptions=frozenset(),
         source_conditions=False,
         md5_etags=True,
         missing=frozenset({"get_tags", "set_tags", "list_versions", "restore"}),
@@ -116,6 +125,7 @@ _DIALECTS: Final = (
     # OpenStack Swift's s3api asks several storage nodes, or looks before it writes, so two creators may both win.
     Dialect(
         name="swift",
+        encryptions=frozenset(),
         put=Conditions(if_absent=Guarantee.BEST_EFFORT),
         complete=Conditions(if_absent=Guarantee.BEST_EFFORT),
         copy=Conditions(if_absent=Guarantee.BEST_EFFORT),
@@ -123,10 +133,12 @@ _DIALECTS: Final = (
         md5_etags=True,
         missing=frozenset({"get_tags", "set_tags"}),
     ),
+    # It compares encoded keys, so that pages lose keys, and publishes two completions that come together.
     Dialect(
         name="localstack",
         put=_ATOMIC,
-        complete=_ATOMIC,
+        complete=Conditions(if_absent=Guarantee.BEST_EFFORT, if_match=Guarantee.BEST_EFFORT),
+        encoded_listings=False,
         checksums=("crc64nvme", "crc32c", "crc32", "sha256", "sha1"),
         md5_etags=True,
         sse_s3_md5_etags=True,

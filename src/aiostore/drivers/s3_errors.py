@@ -115,6 +115,8 @@ _CODES: Final[Mapping[str, _Meaning]] = {
     "RequestTimeout": (RequestTimeoutError, "the service waited too long for the request's bytes"),
     "RequestTimeTooSkewed": (UnavailableError, "this machine's clock is wrong; the service's is used from now on"),
     "InternalError": (UnavailableError, "the service failed"),
+    # What a RADOS Gateway calls the defeat by another writer of the same object.
+    "UnknownError": (UnavailableError, "the service failed, or another request writes the same object"),
     "ServiceUnavailable": (UnavailableError, "the service is overloaded"),
     "OperationAborted": (UnavailableError, "another request changes the same thing at this moment"),
     "ConditionalRequestConflict": (UnavailableError, "another request writes the same object at this moment"),
@@ -164,6 +166,8 @@ def to_store_error(
         kind, meaning = AlreadyExistsError, "the object exists already"
     elif demand == "match" and code == "NoSuchKey":
         kind, meaning = PreconditionFailedError, "there is no object that could be what the condition demands"
+    elif status == 400 and kind is StoreError and "invalid version" in failure.message.lower():
+        kind, meaning = _CODES["NoSuchVersion"]
     elif status == 400 and kind is StoreError and key is not None and "\0" in key:
         # What gateways answer that cannot hold such a key, in whatever words.
         kind, meaning = _CODES["InvalidURI"]
@@ -171,7 +175,7 @@ def to_store_error(
     if not issubclass(kind, TransientError):
         return kind(message, key=key, operation=operation, store=store)
     wait = retry_after(failure.headers.get("Retry-After"))
-    answered = kind is not UnavailableError or status not in _UNSURE
+    answered = status not in _UNSURE or code not in {"", "InternalError"}
     return kind(message, key=key, operation=operation, store=store, retry_after=wait, answered=answered)
 
 

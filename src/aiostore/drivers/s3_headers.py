@@ -86,19 +86,24 @@ def write_headers(options: PutOptions, dialect: Dialect) -> dict[str, str]:
     if options.acl is not None:
         headers["x-amz-acl"] = _plain("acl", options.acl)
     if options.encryption is not None:
-        headers.update(encryption_headers(options.encryption))
+        headers.update(encryption_headers(options.encryption, dialect))
     return headers
 
 
-def encryption_headers(encryption: Encryption) -> dict[str, str]:
+def encryption_headers(encryption: Encryption, dialect: Dialect) -> dict[str, str]:
     """Return the headers that encrypt a written object: with the service's, a KMS or the customer's key.
 
     Raises:
         ConfigurationError: if a customer key is not 32 bytes, or comes with another kind of encryption.
+        NotSupportedError: if the service would store the object as it is.
     """
+    algorithm = encryption.algorithm or ("aws:kms" if encryption.kms_key else "AES256")
+    if (algorithm if encryption.customer_key is None else "customer") not in dialect.encryptions:
+        raise NotSupportedError(
+            "this service would ignore this encryption; encrypt before writing, or write without it"
+        )
     if encryption.customer_key is not None:
         return customer_key(encryption)
-    algorithm = encryption.algorithm or ("aws:kms" if encryption.kms_key else "AES256")
     headers = {_SSE: _plain("algorithm", algorithm)}
     if encryption.kms_key is not None:
         headers[f"{_SSE}-aws-kms-key-id"] = _plain("kms_key", encryption.kms_key)
@@ -122,6 +127,17 @@ def customer_key(encryption: Encryption, *, source: bool = False) -> dict[str, s
         f"{prefix}key": base64.b64encode(key).decode(),
         f"{prefix}key-md5": base64.b64encode(digest).decode(),
     }
+
+
+def check_encrypted(encryption: Encryption, headers: Mapping[str, str]) -> None:
+    """Check that the answer to a write, or to the creation of an upload, repeats its encryption, as S3 does.
+
+    Raises:
+        NotSupportedError: if it does not, for then the service has ignored it.
+    """
+    name = _SSE if encryption.customer_key is None else f"{_SSE}-customer-algorithm"
+    if name not in headers:
+        raise NotSupportedError("the service has ignored the encryption and stored the object as it is; delete it")
 
 
 def target_conditions(
@@ -217,7 +233,7 @@ def object_meta(key: str, headers: Mapping[str, str], size: int, dialect: Dialec
                     metadata = {}
                 metadata[lowered[11:]] = _decode_metadata(value) if value.startswith("=?") else value
                 continue
-            if lowered not in _NOT_EXTRA and not lowered.startswith(_CHECKSUM):
+            if lowered.startswith("x-amz-") and lowered not in _NOT_EXTRA and not lowered.startswith(_CHECKSUM):
                 if extra is None:
                     extra = {}
                 extra[lowered] = value

@@ -18,6 +18,7 @@ from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.s3_client import Client, discard
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_headers import (
+    check_encrypted,
     checksum_from_hex,
     customer_key,
     demand_of,
@@ -36,6 +37,7 @@ from aiostore.drivers.s3_xml import (
     write_complete,
 )
 from aiostore.drivers.sigv4 import encode_path, encode_query
+from aiostore.errors import NotSupportedError
 from aiostore.types import (
     NOTHING,
     Body,
@@ -60,17 +62,26 @@ class S3Multipart(BaseDriver):
     _guarding: Guarding
 
     async def create_multipart(self, key: str, options: PutOptions) -> Upload:
-        # Refused now rather than after all parts were sent.
-        target_conditions(options.if_match, options.if_none_match, self._dialect.complete, self._dialect)
-        headers = write_headers(options, self._dialect)
+        with self.naming("create_multipart", key):
+            # Refused now rather than after all parts were sent.
+            target_conditions(options.if_match, options.if_none_match, self._dialect.complete, self._dialect)
+            headers = write_headers(options, self._dialect)
         if (algorithm := self._guarding.algorithm) is not None:
             headers["x-amz-checksum-algorithm"] = algorithm.upper()
             headers["x-amz-checksum-type"] = "FULL_OBJECT"
         headers.update(lower_case(options.headers))
-        upload_id, _ = await self._client.ask(
+        upload_id, answered = await self._client.ask(
             "create_multipart", "POST", key, lambda root: xml.text(root, "UploadId"), headers, "uploads="
         )
-        return Upload(key=key, id=upload_id, options=options)
+        upload = Upload(key=key, id=upload_id, options=options)
+        if options.encryption is not None:
+            try:
+                with self.naming("create_multipart", key):
+                    check_encrypted(options.encryption, answered)
+            except NotSupportedError:
+                await self.abort_multipart(upload)
+                raise
+        return upload
 
     async def put_part(self, upload: Upload, number: int, offset: int, body: Body) -> Part:
         guard = await self._guarding.of(body)
