@@ -131,6 +131,13 @@ def busy(client: Transport) -> tuple[int, int]:
     return session.leased - idle, len(session.watch._exchanges)
 
 
+def usable(client: Transport) -> int:
+    """Idle connections that the next request may take."""
+    (session,) = client._sessions.values()
+    now = session.loop.time()
+    return sum(lease.usable(now) for route in session._routes.values() for lease in route.idle)
+
+
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     """Wait for a condition of the other side."""
     with suppress(TimeoutError):

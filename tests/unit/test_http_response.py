@@ -13,11 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiostore._http.client import Transport
 from aiostore._http.response import Response
 from aiostore.errors import ConnectionLostError, RequestTimeoutError, StoreClosedError
 from aiostore.types import ByteStream
-from tests.unit.raw_http import OK, SHORT, Request, busy, serve, transport, until
+from tests.unit.raw_http import OK, SHORT, Request, busy, serve, transport, until, usable
 
 Reader = Callable[[Response], Awaitable[bytes]]
 
@@ -32,12 +31,6 @@ async def by_chunks(response: Response) -> bytes:
 
 async def at_once(response: Response) -> bytes:
     return await response.read()
-
-
-def usable(client: Transport) -> int:
-    (session,) = client._sessions.values()
-    now = session.loop.time()
-    return sum(lease.usable(now) for route in session._routes.values() for lease in route.idle)
 
 
 READERS = pytest.mark.parametrize("reader", [by_chunks, at_once])

@@ -246,12 +246,19 @@ class Session:
 
 async def _close_with_loop(pool: _Pool, watch: StallWatch, routes: Mapping[str, Route]) -> AsyncGenerator[None, None]:
     """Nothing but its end, which comes when the loop shuts its generators down, or with the last reference to it."""
+    process = os.getpid()
     try:
         yield
     finally:
-        watch.stop(StoreClosedError("the store or its event loop was closed while the request was under way"))
-        _drop(routes)
-        await pool.close()
+        # A child that was forked inside the loop may end its copy of it; what it inherited is the parent's.
+        if process == os.getpid():
+            await _close(pool, watch, routes)
+
+
+async def _close(pool: _Pool, watch: StallWatch, routes: Mapping[str, Route]) -> None:
+    watch.stop(StoreClosedError("the store or its event loop was closed while the request was under way"))
+    _drop(routes)
+    await pool.close()
 
 
 def _drop(routes: Mapping[str, Route]) -> None:
