@@ -51,19 +51,19 @@ ROWS: Final[Mapping[str, Row]] = {
     "engine": Row(
         modules=("_engine.",), may_import=(*CONTRACT, "checksums", "wrappers."), third_party=frozenset({"anyio"})
     ),
-    "files": Row(modules=("files",), may_import=(*CONTRACT, "_engine.")),
+    "files": Row(modules=("files.",), may_import=(*CONTRACT, "_engine.")),
     "store": Row(
         modules=STORE,
-        may_import=(*CONTRACT, *TRANSPORT, "drivers.", "wrappers.", "_engine.", "files"),
+        may_import=(*CONTRACT, *TRANSPORT, "drivers.", "wrappers.", "_engine.", "files."),
         third_party=frozenset({"yarl"}),
     ),
-    "transfer": Row(modules=("transfer.",), may_import=(*CONTRACT, *STORE, "files")),
-    "fs": Row(modules=("fs",), may_import=(*CONTRACT, *STORE, "files")),
+    "transfer": Row(modules=("transfer.",), may_import=(*CONTRACT, *STORE, "files.")),
+    "fs": Row(modules=("fs",), may_import=(*CONTRACT, *STORE, "files.")),
     "blocking": Row(
         modules=("blocking",),
         may_import=(
             *(*CONTRACT, *TRANSPORT, *STORE, "drivers.", "wrappers.", "_engine."),
-            *("files", "transfer.", "fs"),
+            *("files.", "transfer.", "fs"),
         ),
         third_party=frozenset({"anyio"}),
     ),

@@ -9,13 +9,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, TypeVar, TypeVarTuple
+from typing import Any, BinaryIO, Self, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakSet
 
+from aiostore import files
 from aiostore._engine import copy as _copy
 from aiostore._engine import delete as _delete
 from aiostore._engine import download as _download
 from aiostore._engine import listing, options, own_write, read, write
+from aiostore._engine import update as _update
 from aiostore._engine.context import Context
 from aiostore._engine.object_stream import Stream
 from aiostore._engine.window import Window
@@ -27,8 +29,19 @@ from aiostore.errors import (
 )
 from aiostore.keys import check_key, check_prefix
 from aiostore.policies import Integrity, Limits, RetryPolicy
-from aiostore.protocol import Condition, Driver, Progress, Source
+from aiostore.protocol import (
+    AsyncBinaryFile,
+    AsyncTextFile,
+    BinaryMode,
+    Condition,
+    Driver,
+    FileOptions,
+    Progress,
+    Source,
+    TextMode,
+)
 from aiostore.types import (
+    Buffer,
     Capabilities,
     Container,
     DeleteOptions,
@@ -285,6 +298,23 @@ class Store:
             )
         return await _download.to_file(self._context, key, target, wanted, progress)
 
+    # --- files
+
+    @overload
+    def open(
+        self, key: str, mode: TextMode = "r", *, encoding: str | None = None, errors: str | None = None,
+        newline: str | None = None, **options: Unpack[FileOptions],
+    ) -> AsyncTextFile: ...  # fmt: skip
+    @overload
+    def open(self, key: str, mode: BinaryMode, **options: Unpack[FileOptions]) -> AsyncBinaryFile: ...
+    def open(
+        self, key: str, mode: str = "r", *, encoding: str | None = None, errors: str | None = None,
+        newline: str | None = None, **options: Unpack[FileOptions],
+    ) -> AsyncTextFile | AsyncBinaryFile:  # fmt: skip
+        """A buffered file over one object; see :meth:`AsyncObjectStore.open`."""
+        check_key(key, "open")
+        return files.open_file(lambda: self._context, key, mode, encoding, errors, newline, options)
+
     # --- writing
 
     async def put(
@@ -385,6 +415,54 @@ class Store:
             path,
             content_type=content_type or options.content_type(path.name) or options.content_type(key),
             progress=progress,
+        )
+
+    @overload
+    async def update(
+        self, key: str, fn: Callable[[bytes | None], Buffer | Awaitable[Buffer]], *, attempts: int = ...,
+        default: None = None, encryption: Encryption | None = None, best_effort: bool = False,
+    ) -> PutResult: ...  # fmt: skip
+    @overload
+    async def update(
+        self, key: str, fn: Callable[[bytes], Buffer | Awaitable[Buffer]], *, attempts: int = ..., default: bytes,
+        encryption: Encryption | None = None, best_effort: bool = False,
+    ) -> PutResult: ...  # fmt: skip
+    async def update(
+        self,
+        key: str,
+        fn: Callable[..., Buffer | Awaitable[Buffer]],
+        *,
+        attempts: int = _update.ATTEMPTS,
+        default: bytes | None = None,
+        encryption: Encryption | None = None,
+        best_effort: bool = False,
+    ) -> PutResult:
+        """Replace the object by what ``fn(old bytes)`` returns, or awaits, without losing anybody's change.
+
+        ``fn`` gets ``default`` where there is no object. It may be called several times, with what others wrote
+        meanwhile, and should do nothing but compute; what it raises leaves the object as it is. The change is made
+        exactly once, also if answers are lost, as long as everybody writes the object with ``update``: the ids of the
+        last 32 updates are kept in the object's (hidden) metadata. Content headers, metadata and storage class stay;
+        tags, access lists and encryption are those of a new object unless ``encryption`` is given. The result has
+        neither ETag nor version if others replaced the object before its lost answer could be looked up.
+
+        An ETag that is a digest of the bytes alone, as S3's, cannot tell a state from an earlier one with the same
+        bytes. Where a value can come back (a counter that goes down), put a revision number beside it.
+
+        Raises:
+            NotSupportedError: if conditions on puts are not atomic on this service and ``best_effort`` is false.
+            PreconditionFailedError: if others were faster ``attempts`` times; the object is as they left it.
+            WriteOutcomeUnknownError: if an answer was lost and somebody who does not use ``update`` wrote since.
+        """
+        check_key(key, "update")
+        return await _update.update(
+            self._context,
+            key,
+            fn,
+            attempts=attempts,
+            default=default,
+            encryption=encryption,
+            best_effort=best_effort,
         )
 
     async def delete(

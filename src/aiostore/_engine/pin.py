@@ -18,8 +18,8 @@ class Pin:
         self._options = options
         self._match = Match(etag=meta.etag, version=meta.version) if meta.etag or meta.version else None
 
-    async def get(self, driver: Driver, start: int, stop: int) -> GetResult:
-        """Ask for ``[start, stop)``; the answer may begin earlier where the service ignores ranges.
+    async def get(self, driver: Driver, start: int | None, stop: int | None) -> GetResult:
+        """Ask for ``[start, stop)``, None and None for all; the answer may begin earlier if ranges are ignored.
 
         Raises:
             ObjectChangedError: if the object is no longer what it was.

@@ -1,0 +1,387 @@
+"""Binary files that are read: buffered, read ahead while the reading is in order, in small requests where it jumps."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from collections.abc import Callable
+from dataclasses import replace
+
+from aiostore._engine import dropped, own_write, read, verify
+from aiostore._engine.context import Context
+from aiostore._engine.drain import Drain
+from aiostore._engine.pin import Pin
+from aiostore._engine.stream import ReadAhead
+from aiostore.errors import CorruptedError
+from aiostore.files.file import CLOSED, BinaryFile
+from aiostore.protocol import WritableBuffer
+from aiostore.types import GetOptions, GetResult, ObjectMeta
+
+SEQUENTIAL = 2
+"""So many requests in a row that each began where the one before ended, and the next one reads ahead."""
+
+
+class BinaryReader(BinaryFile):
+    """An object as a file; see :class:`~aiostore.protocol.AsyncBinaryFile`.
+
+    It opens with the first ``buffer_size`` bytes, which are all there is of a small object. Who goes on behind them
+    gets the whole object read ahead and verified. Elsewhere a read asks for what it wants and at least for
+    ``buffer_size``, until reads turn out to be in order there too. ``context`` answers with the store's current
+    context, so that a closed store is noticed.
+    """
+
+    __slots__ = ("_ahead", "_at", "_begin", "_buffer", "_buffer_size", "_concurrency", "_context", "_corrupted",
+                 "_loop", "_options", "_pin", "_run", "_stop", "_store")  # fmt: skip
+
+    def __init__(
+        self,
+        context: Callable[[], Context],
+        key: str,
+        mode: str,
+        options: GetOptions,
+        *,
+        buffer_size: int,
+        concurrency: int | None,
+    ) -> None:
+        self._ahead: ReadAhead | None = None
+        super().__init__(key, mode)
+        self._store = context
+        self._context = context()
+        self._options = options
+        self._buffer_size = buffer_size
+        self._concurrency = concurrency
+        self._pin: Pin | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # The buffer holds the bytes from `_begin` on; the position is `_begin + _at`, which may lie outside of it.
+        self._buffer = b""
+        self._begin = 0
+        self._at = 0
+        self._stop = 0
+        self._run = 0
+        self._corrupted: CorruptedError | None = None
+
+    @property
+    def meta(self) -> ObjectMeta:
+        """What the service said of the object when the file was opened."""
+        if self._pin is None:
+            raise self._not_open(
+                "the file was not opened yet: enter it with `async with`, or read from it",
+                self._context.driver.location,
+            )
+        return own_write.hide(self._pin.meta)
+
+    def readable(self) -> bool:
+        """It reads."""
+        self._check_open()
+        return True
+
+    def tell(self) -> int:
+        """The position in bytes."""
+        self._check_open()
+        return self._begin + self._at
+
+    async def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to ``offset`` from the beginning, the position (1) or the end (2). Sends nothing once it is open."""
+        self._check()
+        position = operator.index(offset)
+        if whence == 1:
+            position += self._begin + self._at
+        elif whence == 2:
+            position += (await self._alone(self._opened())).meta.size
+        elif whence != 0:
+            raise ValueError(f"invalid whence ({whence}, should be 0, 1 or 2)")
+        if position < 0:
+            raise ValueError(f"negative seek position {position}")
+        self.move(position)
+        return position
+
+    def move(self, position: int) -> None:
+        """Move to a position that is not negative."""
+        self._at = position - self._begin
+
+    async def read(self, size: int | None = -1) -> bytes:
+        """The next ``size`` bytes, fewer only at the end; all that are left without ``size``."""
+        self._check()
+        begin = self._at
+        if size is None or size < 0:
+            size = -1
+        elif 0 <= begin <= (end := begin + size) <= len(self._buffer):
+            self._at = end
+            return self._buffer[begin:end]
+        return await self._alone(self._read(size))
+
+    async def read1(self, size: int = -1) -> bytes:
+        """At most ``size`` bytes, with at most one wait for more."""
+        self._check()
+        if size < 0:
+            size = self._buffer_size
+        return self._cut(size) or await self._alone(self._read1(size))
+
+    async def readinto(self, buffer: WritableBuffer) -> int:
+        """Fill ``buffer``; returns the number of bytes, fewer than it holds only at the end."""
+        view = memoryview(buffer).cast("B")
+        if view.readonly:
+            raise TypeError("readinto() argument must be a read-write bytes-like object")
+        data = await self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    async def peek(self, size: int = 0) -> bytes:
+        """At least ``size`` bytes and at least one, unless the end is nearer, without moving on."""
+        self._check()
+        size = max(size, 1)
+        if not 0 <= self._at <= len(self._buffer) - size:
+            await self._alone(self._look(size))
+        return self._buffer[self._at : self._at + max(size, self._buffer_size)]
+
+    async def readline(self, size: int | None = -1) -> bytes:
+        """One line with its newline, at most ``size`` bytes of it."""
+        self._check()
+        limit = -1 if size is None or size < 0 else size
+        line = self._line(limit)
+        return await self._alone(self._readline(limit)) if line is None else line
+
+    async def __anext__(self) -> bytes:
+        self._check()
+        line = self._line(-1)
+        if line is None:
+            line = await self._alone(self._readline(-1))
+        if line:
+            return line
+        raise StopAsyncIteration
+
+    # --- out of the buffer
+
+    def _cut(self, size: int) -> bytes:
+        """Up to ``size`` bytes of the buffer, moving on; none if the position is outside of it."""
+        begin = self._at
+        if begin < 0 or begin >= len(self._buffer):
+            return b""
+        piece = self._buffer[begin : begin + size]
+        self._at = begin + len(piece)
+        return piece
+
+    def _line(self, limit: int) -> bytes | None:
+        """A line that lies in the buffer as a whole; None if none does."""
+        begin = self._at
+        if begin < 0:
+            return None
+        end = self._buffer.find(b"\n", begin) + 1
+        if limit >= 0 and (not end or end > begin + limit):
+            end = begin + limit
+            if end > len(self._buffer):
+                return None
+        elif not end:
+            return None
+        self._at = end
+        return self._buffer[begin:end]
+
+    def _put_back(self, position: int, pieces: list[bytes]) -> None:
+        """Move back to ``position``, from where on ``pieces`` were taken, without losing any."""
+        if pieces:
+            rest = self._buffer[self._at :]
+            self._buffer = b"".join([*pieces, rest])
+            self._begin, self._at = position, 0
+
+    # --- what waits
+
+    async def _read(self, size: int) -> bytes:
+        left = (await self._opened()).meta.size - self.tell()
+        size = left if size < 0 else min(size, left)
+        return await self._take(size) if size > 0 else b""
+
+    async def _read1(self, size: int) -> bytes:
+        if size and self.tell() < (await self._opened()).meta.size:
+            if not 0 <= self._at < len(self._buffer):
+                await self._load(size)
+            return self._cut(size)
+        return b""
+
+    async def _look(self, size: int) -> None:
+        position = self.tell()
+        data = await self._read(size)
+        if data:
+            self._put_back(position, [data])
+
+    async def _readline(self, limit: int) -> bytes:
+        end = (await self._opened()).meta.size
+        position = self.tell()
+        pieces: list[bytes] = []
+        count = 0
+        try:
+            while position + count < end:
+                rest = -1 if limit < 0 else limit - count
+                line = self._line(rest)
+                if line is not None:
+                    pieces.append(line)
+                    break
+                if piece := self._cut(len(self._buffer)):
+                    pieces.append(piece)
+                    count += len(piece)
+                    continue
+                await self._load(self._buffer_size)
+        except BaseException:
+            self._put_back(position, pieces)
+            raise
+        return b"".join(pieces)
+
+    async def _take(self, size: int) -> bytes:
+        """The next ``size`` bytes, which the object has. If this fails or is cancelled, none of them is lost."""
+        position = self.tell()
+        pieces: list[bytes] = []
+        count = 0
+        try:
+            while True:
+                if piece := self._cut(size - count):
+                    pieces.append(piece)
+                    count += len(piece)
+                    if count == size:
+                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                await self._load(size - count)
+        except BaseException:
+            self._put_back(position, pieces)
+            raise
+
+    # --- into the buffer
+
+    async def _open(self) -> None:
+        await self._opened()
+
+    async def _opened(self) -> Pin:
+        if self._pin is not None:
+            return self._pin
+        self._context = context = self._store()
+        if context.integrity == "require" or not context.driver.capabilities.ranges:
+            # Only the whole can be verified, or only the whole can be had.
+            result = await read.first_answer(context, self._name, self._options)
+            pin = Pin(self._name, self._options, result.meta)
+            await self._read_ahead(pin, result, 0, result.meta.size)
+        else:
+            pin, self._buffer = await self._head(context)
+        self._pin = pin
+        return pin
+
+    async def _head(self, context: Context) -> tuple[Pin, bytes]:
+        """What the object is, and its first bytes. If that is all, they are verified, and read again if corrupted."""
+        for _ in range(read.READS - 1):
+            try:
+                return await self._head_once(context)
+            except CorruptedError:
+                continue
+        return await self._head_once(context)
+
+    async def _head_once(self, context: Context) -> tuple[Pin, bytes]:
+        options = replace(self._options, start=0, stop=self._buffer_size)
+        result = await read.first_answer(context, self._name, options)
+        pin = Pin(self._name, self._options, result.meta)
+        data = await _drained(context, pin, result, 0, min(self._buffer_size, result.meta.size))
+        if len(data) == result.meta.size:
+            check = read.verifier(context, self._options, result.meta, "read")
+            if check is not None and not await _holds(check, data):
+                raise verify.corrupted(check.algorithm, self._name, "read", context.driver.location)
+        return pin, data
+
+    async def _load(self, want: int) -> None:
+        """Make the buffer begin at the position, with at least one byte in it; the object has bytes there."""
+        if self._corrupted is not None:
+            raise self._corrupted
+        pin = await self._opened()
+        context = self._store()
+        position = self.tell()
+        size = pin.meta.size
+        ahead = self._ahead
+        if ahead is not None and (
+            context is not self._context or not 0 <= position - ahead.position <= context.limits.gap
+        ):
+            await self._drop()
+            ahead = None
+        self._context = context
+        if ahead is None:
+            in_order = position == self._begin + len(self._buffer)
+            self._run = self._run + 1 if in_order else 0
+            if position + want >= size if position == 0 else in_order and position <= self._buffer_size:
+                # All before was read: what follows is read together with it once more, to be verified as a whole.
+                ahead = await self._read_ahead(pin, await pin.get(context.driver, None, None), 0, size)
+            else:
+                stop = size if self._run >= SEQUENTIAL else min(size, position + max(want, self._buffer_size))
+                read.verifier(context, GetOptions(start=position, stop=stop), pin.meta, "read")
+                result = await pin.get(context.driver, position, stop)
+                if stop - position <= context.limits.part_size and self._run < SEQUENTIAL:
+                    self._buffer = await _drained(context, pin, result, position, stop)
+                    self._begin, self._at = position, 0
+                    return
+                ahead = await self._read_ahead(pin, result, position, stop)
+        self._buffer = await self._arrival(ahead, position)
+        self._begin, self._at = position, 0
+
+    async def _read_ahead(self, pin: Pin, result: GetResult, start: int, stop: int) -> ReadAhead:
+        try:
+            whole = start == 0 and stop == pin.meta.size
+            check = read.verifier(self._context, self._options, result.meta, "read") if whole else None
+        except BaseException:
+            await result.stream.aclose()
+            raise
+        self._loop = asyncio.get_running_loop()
+        self._ahead = ReadAhead(self._context, pin, result, start, stop, self._concurrency, check, "read")
+        self._stop = stop
+        return self._ahead
+
+    async def _arrival(self, ahead: ReadAhead, position: int) -> bytes:
+        """The next bytes read ahead, from ``position`` on; what lies before is skipped."""
+        try:
+            while True:
+                chunk = await ahead.next_chunk()
+                if self._closed or not chunk:
+                    raise ValueError(CLOSED)
+                if ahead.position > position:
+                    break
+        except CorruptedError as error:
+            self._corrupted = error
+            await self._drop()
+            raise
+        except BaseException:
+            await self._drop()
+            raise
+        if ahead.position == self._stop:
+            await self._drop()
+        skipped = len(chunk) - (ahead.position - position)
+        return chunk[skipped:] if skipped else chunk
+
+    # --- the end
+
+    async def _drop(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            await ahead.aclose()
+
+    async def aclose(self) -> None:
+        """Close; ends every request of this file. Safe to repeat."""
+        self._closed = True
+        await self._drop()
+        await self._settled()
+        await self._drop()
+        self._buffer = b""
+
+    async def abort(self) -> None:
+        """Close."""
+        await self.aclose()
+
+    def __del__(self) -> None:
+        if self._ahead is not None and self._loop is not None:
+            dropped.end(self._loop, self._ahead.aclose)
+
+
+async def _drained(context: Context, pin: Pin, result: GetResult, start: int, stop: int) -> bytes:
+    chunks: list[bytes] = []
+    await Drain(context, pin, start, stop, chunks.append).run(result)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _holds(check: verify.Verifier, data: bytes) -> bool:
+    hasher = check.hasher()
+    if hasher is None:
+        await check.add_chunk(data)
+    else:
+        hasher.update(data)
+        check.add_range(hasher, len(data))
+    return check.holds()
