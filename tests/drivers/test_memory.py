@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import pickle
 import threading
-import time
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -401,22 +400,25 @@ async def test_objects_deleted_between_pages_are_not_listed_and_none_is_missed()
     assert await keys(driver) == []
 
 
-@pytest.mark.parametrize("count", [20_000])
-async def test_listing_time_is_proportional_to_the_keys(count: int) -> None:
-    async def seconds(count: int) -> float:
-        driver = MemoryDriver()
-        body = Buffers([b""])
-        for number in range(count):
-            await driver.put(f"{number * 7919 % count:08}", body, PutOptions())
-        best = float("inf")
-        for _ in range(3):
-            start = time.perf_counter()
-            assert len(await keys(driver)) == count
-            best = min(best, time.perf_counter() - start)
-        return best
+class CountingKey(str):
+    """A key that counts how often it is compared."""
 
-    small, large = await seconds(count // 10), await seconds(count)
-    assert large < 40 * small
+    __slots__ = ()
+    compared = 0
+
+    def __lt__(self, other: str) -> bool:
+        CountingKey.compared += 1
+        return str.__lt__(self, other)
+
+
+async def test_listing_all_keys_compares_each_less_than_once() -> None:
+    driver = MemoryDriver(page_size=100)
+    for number in range(5000):
+        await put(driver, CountingKey(f"{number * 7919 % 5000:04}"))
+    await driver.list_page(ListOptions())
+    CountingKey.compared = 0
+    assert len(await keys(driver)) == 5000
+    assert CountingKey.compared < 5000
 
 
 # --- copies ---------------------------------------------------------------------------------------------------------

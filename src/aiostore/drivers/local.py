@@ -37,6 +37,7 @@ from aiostore.drivers.local_attributes import PLAIN, Attributes, etag_of, meta_o
 from aiostore.drivers.local_container import create_root, delete_root, directories
 from aiostore.drivers.local_file import CHECKSUM, read_at
 from aiostore.drivers.local_keys import split_key
+from aiostore.drivers.local_leftovers import remove_leftovers
 from aiostore.drivers.local_listing import Listings
 from aiostore.drivers.local_lock import LOCKS
 from aiostore.drivers.local_object import (
@@ -384,6 +385,17 @@ class LocalDriver(BaseDriver):
         names = [name for name in names if name > (page_token or "")]
         page = [Container(name=name) for name in names[:PAGE]]
         return ContainerPage(containers=page, next_token=page[-1].name if len(page) < len(names) else None)
+
+    async def remove_leftovers(self, older_than: float = 3600.0) -> int:
+        """Remove what killed processes have left, if nobody has touched it for ``older_than`` seconds.
+
+        That are hidden files whose writer is gone, files and states of uploads that lack the other one, and sidecars of
+        files that are gone; none of them is ever listed or read. Returns how many. An upload that could still be
+        continued is not among them: abort it.
+        """
+        stop = Stop()
+        with self.naming("remove_leftovers"):
+            return await run(lambda: remove_leftovers(self._root, older_than, stop), stop)
 
 
 def _check_options(options: PutOptions) -> None:

@@ -89,6 +89,10 @@ class Directory:
         """What the system says of a name, which may be a link."""
         return os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=False)
 
+    def is_removed(self) -> bool:
+        """Whether somebody has removed this directory since it was opened."""
+        return self.status(".").st_nlink == 0
+
     def make(self, name: str) -> None:
         """Make a directory; it may exist already."""
         with suppress(FileExistsError):

@@ -57,6 +57,9 @@ class Draft:
             try:
                 return cls(directory, directory.open(".", os.O_RDWR | _O_TMPFILE), None)
             except OSError as error:
+                if error.errno == errno.EPERM and directory.is_removed():
+                    # So ext4 says it.
+                    raise FileNotFoundError(errno.ENOENT, "the directory was removed") from error
                 if error.errno not in _NO_TMPFILE:
                     raise
         name = TEMPORARY + secrets.token_hex(8)

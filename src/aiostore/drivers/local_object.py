@@ -45,7 +45,9 @@ def open_object(root: str, key: str) -> tuple[int, os.stat_result, Attributes]:
                     os.close(descriptor)
                     raise
                 os.close(descriptor)
-    except NotADirectoryError:
+    except NotFoundError:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
         pass
     raise NotFoundError("no such object; list the keys to see what there is")
 

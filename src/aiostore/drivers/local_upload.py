@@ -21,7 +21,7 @@ from typing import Final
 from aiostore import checksums
 from aiostore.drivers.base_conditions import check_checksums
 from aiostore.drivers.local_attributes import HEADERS, Attributes
-from aiostore.drivers.local_directory import Directory, descend, descend_or_make, prune
+from aiostore.drivers.local_directory import Directory, descend, descend_or_make, existing, prune
 from aiostore.drivers.local_draft import Draft
 from aiostore.drivers.local_file import CHECKSUM, Writer
 from aiostore.drivers.local_keys import RESERVED, split_key
@@ -57,6 +57,7 @@ def begin(root: str, key: str, options: PutOptions, *, sync: bool) -> Upload:
     names = split_key(key)
     upload = Upload(key=key, id=secrets.token_hex(16), options=options, started=datetime.now(UTC))
     with descend_or_make(root, names[:-1], sync=sync) as directory:
+        existing(directory, names[-1])
         with descend_or_make(root, DIRECTORY, sync=False) as states:
             _append(states, upload.id, _describe(upload), os.O_CREAT | os.O_EXCL)
         try:
@@ -157,11 +158,15 @@ def whole_checksum(state: State, parts: Sequence[Part]) -> str:
 
 def drop(root: str, upload: Upload) -> None:
     """Forget the upload and remove its bytes; nothing need be there any more."""
+    try:
+        name = _checked(upload)
+    except NotFoundError:
+        return
     with suppress(FileNotFoundError), descend(root, DIRECTORY) as states:
-        states.remove(_checked(upload))
+        states.remove(name)
     names = split_key(upload.key)[:-1]
     with suppress(FileNotFoundError, NotADirectoryError), descend(root, names) as directory:
-        directory.remove(DATA + upload.id)
+        directory.remove(DATA + name)
     prune(root, names)
 
 
@@ -216,7 +221,8 @@ def complete(root: str, upload: Upload, parts: Sequence[Part], options: PutOptio
 def _append(states: Directory, name: str, line: Mapping[str, object], flags: int) -> None:
     descriptor = states.open(name, os.O_WRONLY | os.O_APPEND | flags, 0o600)
     try:
-        os.write(descriptor, json.dumps(line).encode() + b"\n")
+        # A newline first: what a full disk cut short then spoils no other line.
+        os.write(descriptor, b"\n" + json.dumps(line).encode())
     finally:
         os.close(descriptor)
 
@@ -236,15 +242,15 @@ def _describe(upload: Upload) -> Mapping[str, object]:
 def _read(states: Directory, name: str) -> State | None:
     """The state in a file; None if it is not one."""
     with open(states.open(name, os.O_RDONLY), "rb") as file:
-        head, *lines = file.read().split(b"\n")
+        content = file.read()
     try:
+        _, head, *lines = content.split(b"\n")
         about = json.loads(head)
         options = PutOptions(metadata=about["metadata"], tags=about["tags"], **about["headers"])
         upload = Upload(key=about["key"], id=name, options=options, started=datetime.fromisoformat(about["started"]))
         split_key(upload.key)
         parts = {}
         for line in lines:
-            # What follows the last newline is empty, or the rest of a write that a full disk cut short.
             with suppress(json.JSONDecodeError):
                 values = json.loads(line)
                 digest = values[CHECKSUM]
