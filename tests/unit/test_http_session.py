@@ -262,18 +262,31 @@ asyncio.run(get())
 """,
     "in a loop": """
 async def main():
-    loop = asyncio.get_running_loop()
     await get()
     child = os.fork()
     if child == 0:
         asyncio.run(get())
-        inherited = weakref.ref(transport._sessions[os.getppid(), loop])
-        globals().pop("transport")
+        for name in ("transport", "get"):
+            del globals()[name]
         gc.collect()
-        os._exit(inherited() is None)
-    assert os.waitpid(child, 0)[1] == 0
+        os._exit(0)
+    os.waitpid(child, 0)
     await get()
 asyncio.run(main())
+""",
+    "between two runs of a loop that the child drops": """
+loop = asyncio.new_event_loop()
+loop.run_until_complete(get())
+child = os.fork()
+if child == 0:
+    inherited = weakref.ref(transport._sessions[os.getppid(), loop])
+    del loop, transport, get
+    gc.collect()
+    os._exit(inherited() is None)
+assert os.waitpid(child, 0)[1] == 0
+loop.run_until_complete(get())
+loop.run_until_complete(loop.shutdown_asyncgens())
+loop.close()
 """,
     "between two runs of a loop that the child ends": """
 loop = asyncio.new_event_loop()
@@ -306,7 +319,7 @@ if child:
     thread.join()
 else:
     asyncio.run(get())
-    del transport
+    del transport, get
     gc.collect()
     os._exit(0)
 """,
