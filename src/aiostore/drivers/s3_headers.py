@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.header import decode_header
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 
 from aiostore._http.status import http_date, range_header, unquote_etag
@@ -33,7 +34,8 @@ _UNSAFE: Final = re.compile(r"[^\x20-\x7e\t]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
-_NOT_EXTRA: Final = frozenset({"x-amz-request-id", "x-amz-id-2", "x-amz-version-id", "x-amz-storage-class"})
+_PLAIN, _EXTRA, _OWN = range(3)
+_HAVE_FIELDS: Final = frozenset({"x-amz-request-id", "x-amz-id-2", "x-amz-version-id", "x-amz-storage-class"})
 
 
 # --- what is sent ---------------------------------------------------------------------------------------------------
@@ -221,24 +223,26 @@ def _decode_metadata(value: str) -> str:
 
 
 def object_meta(key: str, headers: Mapping[str, str], size: int, dialect: Dialect, *, whole: bool) -> ObjectMeta:
-    """Read the head of an answer to HEAD or GET. ``whole``: its body is the whole object, so its checksums are too."""
-    fields: dict[str, str] = {}
+    """Read the head of an answer to HEAD or GET. ``whole``: its body is the whole object, so its checksums are too.
+
+    ``headers`` finds names in any case, and is quickest in lower case.
+    """
     metadata: dict[str, str] | None = None
     extra: dict[str, str] | None = None
-    for name, value in headers.items():
-        lowered = name.lower()
-        if lowered.startswith("x-"):
-            if lowered.startswith(_METADATA):
-                if metadata is None:
-                    metadata = {}
-                metadata[lowered[11:]] = _decode_metadata(value) if value.startswith("=?") else value
-                continue
-            if lowered.startswith("x-amz-") and lowered not in _NOT_EXTRA and not lowered.startswith(_CHECKSUM):
-                if extra is None:
-                    extra = {}
-                extra[lowered] = value
-        fields[lowered] = value
-    get = fields.get
+    for name in headers:
+        kind, own_name = _kind(name)
+        if kind == _PLAIN:
+            continue
+        value = headers[name]
+        if kind == _EXTRA:
+            if extra is None:
+                extra = {}
+            extra[own_name] = value
+        else:
+            if metadata is None:
+                metadata = {}
+            metadata[own_name] = _decode_metadata(value) if value.startswith("=?") else value
+    get = headers.get
     etag = unquote_etag(get("etag")) or None
     modified = get("last-modified")
     version = get("x-amz-version-id")
@@ -255,33 +259,38 @@ def object_meta(key: str, headers: Mapping[str, str], size: int, dialect: Dialec
         cache_control=get("cache-control"),
         storage_class=get("x-amz-storage-class"),
         metadata=NOTHING if metadata is None else metadata,
-        checksums=_checksums(fields, etag, dialect, whole=whole),
+        checksums=_checksums(headers, etag, dialect, whole=whole),
         extra=NOTHING if extra is None else extra,
     )
 
 
-def _checksums(fields: Mapping[str, str], etag: str | None, dialect: Dialect, *, whole: bool) -> Mapping[str, str]:
+@lru_cache(maxsize=4096)
+def _kind(name: str) -> tuple[int, str]:
+    """What a header is: told by a field or not at all, S3's alone, or metadata; and its own name."""
+    name = name.lower()
+    if name.startswith(_METADATA):
+        return _OWN, name.removeprefix(_METADATA)
+    if not name.startswith("x-amz-") or name.startswith(_CHECKSUM) or name in _HAVE_FIELDS:
+        return _PLAIN, name
+    return _EXTRA, name
+
+
+def _checksums(headers: Mapping[str, str], etag: str | None, dialect: Dialect, *, whole: bool) -> Mapping[str, str]:
     # The checksum of a ranged answer may be that of a part.
-    if whole and (found := response_checksums(fields, dialect)):
-        return found
-    if etag is not None and dialect.md5_etags and _MD5.fullmatch(etag) is not None:
-        encryption = fields.get(_SSE)
+    if whole and dialect.checksums and headers.get(f"{_CHECKSUM}type") != "COMPOSITE":
+        found = {}
+        for algorithm in dialect.checksums:
+            value = headers.get(_CHECKSUM + algorithm)
+            if value is not None and (digest := checksum_to_hex(value)) is not None:
+                found[algorithm] = digest
+        if found:
+            return found
+    if dialect.md5_etags and etag is not None and len(etag) == 32 and _MD5.fullmatch(etag) is not None:
+        encryption = headers.get(_SSE)
         plain = encryption is None or (encryption == "AES256" and dialect.sse_s3_md5_etags)
-        if plain and f"{_SSE}-customer-algorithm" not in fields:
+        if plain and f"{_SSE}-customer-algorithm" not in headers:
             return {"md5": etag}
     return NOTHING
-
-
-def response_checksums(fields: Mapping[str, str], dialect: Dialect) -> Mapping[str, str]:
-    """The checksums of the whole object in an answer's head; one made of its parts' checksums says nothing of it."""
-    if not dialect.checksums or fields.get(f"{_CHECKSUM}type") == "COMPOSITE":
-        return NOTHING
-    found = {}
-    for algorithm in dialect.checksums:
-        value = fields.get(_CHECKSUM + algorithm)
-        if value is not None and (digest := checksum_to_hex(value)) is not None:
-            found[algorithm] = digest
-    return found or NOTHING
 
 
 def checksum_to_hex(value: str) -> str | None:
