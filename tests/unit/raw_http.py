@@ -51,8 +51,9 @@ Answer = Callable[[Request], Awaitable[None]]
 
 
 class Server:
-    def __init__(self, scheme: str, answer: Answer) -> None:
+    def __init__(self, scheme: str, host: str, answer: Answer) -> None:
         self.scheme = scheme
+        self.host = host
         self.port = 0
         self.requests: list[Request] = []
         self.connections = 0
@@ -62,7 +63,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -94,7 +95,9 @@ class Server:
 
 
 @asynccontextmanager
-async def serve(answer: Answer | bytes, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+async def serve(
+    answer: Answer | bytes, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[Server]:
     """A server on a free port that answers every request so; ``bytes`` are sent once its body was read."""
     if isinstance(answer, bytes):
         constant = answer
@@ -103,8 +106,8 @@ async def serve(answer: Answer | bytes, *, tls: ssl.SSLContext | None = None) ->
             await request.body()
             request.send(constant)
 
-    server = Server("http" if tls is None else "https", answer)
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
+    server = Server("http" if tls is None else "https", host, answer)
+    listener = await asyncio.start_server(server.serve, host, 0, ssl=tls)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server

@@ -30,7 +30,10 @@ def parse(data: bytes) -> Element:
         raise StoreError(f"the service answered with more XML than can be meant: {len(data)} bytes")
     if b"<!DOCTYPE" in data:
         raise StoreError("the service answered with XML that declares a document type, which is refused")
-    # A fixed encoding: another one could spell the declaration in other bytes.
+    if b"\0" in data:
+        # Expat takes UTF-16 and UTF-32 whatever it is told, and there the declaration is spelt in other bytes.
+        raise UnavailableError("the service's answer is not well-formed XML in UTF-8: it holds a NUL")
+    # A fixed encoding, for the same reason.
     parser = XMLParser(encoding="utf-8")  # noqa: S314  # what it is known for needs a document type
     try:
         parser.feed(data)
