@@ -54,8 +54,8 @@ class MemoryStore(Store):
 class LocalStore(Store):
     """The files below a directory: the key ``a/b.txt`` is ``root/a/b.txt``. Nothing outside ``root`` is ever touched.
 
-    Writes are visible whole or not at all; ``fsync`` has them on the disk before they are visible. ``create`` makes
-    the directory on the first write.
+    Writes are visible whole or not at all; ``fsync`` has them on the disk before they are visible. ``root`` must exist;
+    ``create_container`` makes it.
     """
 
     def __init__(

@@ -125,14 +125,17 @@ class Client:
             address = site.address
             path = address.path if key is None else address.root + encode_path(key)
             now = time.time() + service.skew
-            if credentials is None:
-                credentials = service.credentials.ready(now) or await service.credentials.fetch()
-            signed = headers
-            if credentials is not ANONYMOUS:
-                signed = site.signer.sign(method, address.host, path, query, headers, payload, credentials, now)
-                signed.update(headers)
-            url = f"{address.base}{path}?{query}" if query else address.base + path
-            response = await service.transport.request(method, url, signed, body, slow=slow)
+            try:
+                if credentials is None:
+                    credentials = service.credentials.ready(now) or await service.credentials.fetch()
+                signed = headers
+                if credentials is not ANONYMOUS:
+                    signed = site.signer.sign(method, address.host, path, query, headers, payload, credentials, now)
+                    signed.update(headers)
+                url = f"{address.base}{path}?{query}" if query else address.base + path
+                response = await service.transport.request(method, url, signed, body, slow=slow)
+            except StoreError as failed:
+                raise failed.locate(key=key, operation=operation, store=self.store) from failed.__cause__
             if response.status < 300:
                 return response
             if method == "HEAD" and response.status in {400, 401, 403}:
