@@ -114,6 +114,16 @@ async def test_one_connection_serves_head_and_get_in_turn() -> None:
         assert server.connections == 1
 
 
+@pytest.mark.parametrize("status", ["304 Not Modified", "204 No Content"])
+async def test_an_answer_that_cannot_have_a_body_has_none_whatever_its_length(status: str) -> None:
+    async def send(request: Request) -> None:
+        request.send(OK if "ok" in request.line else f"HTTP/1.1 {status}\r\nContent-Length: 1000\r\n\r\n".encode())
+
+    async with serve(send) as server, transport() as client:
+        for path, expected in (("none", b""), ("ok", b"ok"), ("none", b""), ("none", b""), ("ok", b"ok")):
+            assert await (await client.request("GET", f"{server.url}/{path}", {})).read() == expected
+
+
 @READERS
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("sent", [0, 1, 999, 300_000])

@@ -78,7 +78,7 @@ class Lease:
     garbage collector finds it.
     """
 
-    __slots__ = ("_key", "_parses_body", "_route", "_session", "_since", "protocol")
+    __slots__ = ("_key", "_reusable", "_route", "_session", "_since", "protocol")
 
     def __init__(self, session: Session, route: Route, connection: Connection) -> None:
         if connection._protocol is None:
@@ -86,17 +86,17 @@ class Lease:
         self._session = session
         self._route = route
         self._key = connection._key
-        self._parses_body: bool | None = None
+        self._reusable = False
         self._since = 0.0
         self.protocol: ResponseHandler = connection._protocol
         connection._protocol = None
         session.leased += 1
 
     def expect(self, *, body: bool) -> None:
-        """Prepare for the next answer. A parser serves any number of them, if all or none have bodies."""
-        if self._parses_body is not body:
-            self._parses_body = body
+        """Prepare for the next answer. A parser serves any number of them, but only one without its body."""
+        if not (body and self._reusable):
             self.protocol.set_response_params(skip_payload=not body, **_PARSER)
+        self._reusable = body
 
     def release(self) -> None:
         """Keep the connection for the next exchange on this route, unless it cannot be used again."""
