@@ -272,6 +272,21 @@ async def test_headers_metadata_and_tags_are_kept(driver: LocalDriver, root: Pat
     assert (root / ".aiostore").exists() == (records == "sidecar")
 
 
+async def test_an_object_without_attributes_has_no_record(root: Path, driver: LocalDriver) -> None:
+    plain = LocalDriver(root, fsync=False, checksum=False)
+    for again in (plain, pickle.loads(pickle.dumps(plain)), plain.sibling("root")):  # noqa: S301  # made in this line
+        result = await put(again, "key")
+        assert result.checksums == {}
+        assert os.listxattr(root / "key") == []
+    await put(plain, "key", b"value", PutOptions(checksums={"crc64nvme": crc(b"value")}))
+    assert (await driver.head("key", GetOptions())).checksums == {"crc64nvme": crc(b"value")}
+    with pytest.raises(CorruptedError):
+        await put(plain, "key", b"other", PutOptions(checksums={"crc64nvme": crc(b"value")}))
+    await put(plain, "key", b"value", DESCRIBED)
+    meta = await driver.head("key", GetOptions())
+    assert (meta.metadata, meta.checksums) == ({"name": "ü\n"}, {})
+
+
 async def test_a_new_object_has_none_of_the_old_ones_metadata(driver: LocalDriver, root: Path, records: str) -> None:
     await put(driver, "key", b"value", DESCRIBED)
     await put(driver, "key", b"value")

@@ -602,7 +602,7 @@ async def until(event: threading.Event) -> None:
 async def test_a_cancelled_write_waits_for_its_thread_and_leaves_nothing(
     driver: LocalDriver, root: Path, monkeypatch: pytest.MonkeyPatch, drafts: str
 ) -> None:
-    entered, go_on, ended = slow(monkeypatch, os, "pwrite")
+    entered, go_on, ended = slow(monkeypatch, os, "pwritev")
     task = asyncio.create_task(put(driver, "a/key", bytes(5 * MIB)))
     await until(entered)
     for _ in range(3):

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -100,16 +99,19 @@ class LocalDriver(BaseDriver):
     """The objects below ``root``, which need not exist yet: ``create_container`` makes it.
 
     ``fsync=False`` lets the operating system decide when what was written reaches the disk; writes are atomic all the
-    same, but may be lost when the machine fails.
+    same, but may be lost when the machine fails. ``checksum=False`` stores objects of one put without the checksum that
+    lets readers notice rotten disks. Computing it costs 0.08 ms/MiB, nothing beside an fsync.
     """
 
     advice: ClassVar[Mapping[str, str]] = {"sign": "files have no signed URLs: hand the bytes on yourself"}
 
-    def __init__(self, root: str | os.PathLike[str], *, fsync: bool = True) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, fsync: bool = True, checksum: bool = True) -> None:
         if not os.fspath(root):
             raise ConfigurationError("LocalDriver(root): an empty path; use '.' for the working directory")
         self._root = os.path.abspath(root)
+        self._make = partial(LocalDriver, fsync=fsync, checksum=checksum)
         self._fsync = fsync
+        self._checksums = (CHECKSUM,) if checksum else ()
         self._location = Path(self._root).as_uri()
         self._listings = Listings(self._root)
         self._capabilities = Capabilities(
@@ -126,7 +128,7 @@ class LocalDriver(BaseDriver):
         )
 
     def __reduce__(self) -> tuple[Callable[[str], LocalDriver], tuple[str]]:
-        return partial(LocalDriver, fsync=self._fsync), (self._root,)
+        return self._make, (self._root,)
 
     @property
     def location(self) -> str:
@@ -137,7 +139,7 @@ class LocalDriver(BaseDriver):
         return self._capabilities
 
     def sibling(self, container: str) -> LocalDriver:
-        return LocalDriver(self._beside(container), fsync=self._fsync)
+        return self._make(self._beside(container))
 
     def _beside(self, container: str) -> str:
         """The root of another container.
@@ -205,7 +207,7 @@ class LocalDriver(BaseDriver):
             return await write(body, lambda stop: self._writing(names, stop, options), finish)
 
     def _writing(self, names: Sequence[str], stop: Stop, options: PutOptions) -> ObjectWriting:
-        return ObjectWriting(self._root, names, stop, options.checksums, sync=self._fsync)
+        return ObjectWriting(self._root, names, stop, {*self._checksums, *options.checksums}, sync=self._fsync)
 
     async def append(self, key: str, body: Body, offset: int, options: PutOptions) -> PutResult:
         with self.naming("append", key):
@@ -243,7 +245,7 @@ class LocalDriver(BaseDriver):
 
             def finish(writing: ObjectWriting) -> PutResult:
                 old = before[0][1] if before else PLAIN
-                attributes = replace(old.updated(options), checksum=verified(writing.writer, options))
+                attributes = old.updated(options)._replace(checksum=verified(writing.writer, options))
                 return writing.finish(attributes, check, create=not before)
 
             return await write(body, begin, finish)
@@ -298,7 +300,7 @@ class LocalDriver(BaseDriver):
     async def set_tags(self, key: str, tags: Mapping[str, str], version: str | None = None) -> None:
         with self.naming("set_tags", key):
             refuse_options(GetOptions(version=version), "version")
-            await self._amend(key, lambda old: replace(old, tags=tags), None)
+            await self._amend(key, lambda old: old._replace(tags=tags), None)
 
     async def _amend(self, key: str, change: Callable[[Attributes], Attributes], if_match: Match | None) -> PutResult:
         return await run(lambda: amend_object(self._root, key, change, if_match, sync=self._fsync))

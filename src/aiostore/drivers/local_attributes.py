@@ -18,9 +18,8 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiostore.drivers.local_directory import descend, descend_or_make
 from aiostore.drivers.local_draft import Draft
@@ -40,14 +39,13 @@ _NO_ROOM: Final = frozenset({errno.E2BIG, errno.ENOSPC, errno.ERANGE, errno.EDQU
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """The record of one file."""
 
     checksum: str | None = None
-    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    metadata: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    headers: Mapping[str, str] = NOTHING
+    metadata: Mapping[str, str] = NOTHING
+    tags: Mapping[str, str] = NOTHING
 
     @classmethod
     def of(cls, options: PutOptions, checksum: str | None = None) -> Attributes:
@@ -58,8 +56,7 @@ class Attributes:
     def updated(self, options: PutOptions) -> Attributes:
         """These, with what ``options`` does not leave out."""
         new = Attributes.of(options)
-        return replace(
-            self,
+        return self._replace(
             headers={**self.headers, **new.headers},
             metadata=new.metadata or self.metadata,
             tags=new.tags or self.tags,
@@ -142,7 +139,7 @@ def load(root: str, descriptor: int, status: os.stat_result) -> Attributes | Non
 
 def forget(root: str, status: os.stat_result) -> None:
     """Remove the sidecar of a file that is gone, if it had one."""
-    if os.path.isdir(os.path.join(root, *DIRECTORY)):
+    if os.path.exists(f"{root}/{RESERVED}"):
         with suppress(OSError), descend(root, DIRECTORY) as directory:
             directory.remove(etag_of(status))
 
@@ -178,9 +175,12 @@ def _decode(record: bytes, status: os.stat_result) -> Attributes:
         version, mtime, size, checksum, *rest = record.decode().split(" ", 4)
         if version != "1" or int(mtime, 16) != status.st_mtime_ns or int(size, 16) != status.st_size:
             return PLAIN
-        values = json.loads(rest[0]) if rest else {}
+        known = None if checksum == "-" else checksum
+        if not rest:
+            return Attributes(known)
+        values = json.loads(rest[0])
         return Attributes(
-            None if checksum == "-" else checksum,
+            known,
             _strings({name: values[name] for name in HEADERS if name in values}),
             _strings(values.get("metadata", {})),
             _strings(values.get("tags", {})),

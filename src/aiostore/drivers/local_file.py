@@ -14,6 +14,9 @@ from aiostore.types import READ_BLOCK, Buffer
 CHECKSUM: Final = "crc64nvme"
 """What every object and part is stored with."""
 
+_PIECE: Final = 256 * 1024
+"""Bytes that are summed and then written: they come from the processor's cache the second time. Measured: without this
+a checksum costs twice as much."""
 _MOST_BUFFERS: Final = 512
 """Buffers of one write; every system allows 1,024, and Linux not more."""
 
@@ -47,12 +50,12 @@ class Writer:
 
     __slots__ = ("_hashers", "_stop", "descriptor", "position", "size")
 
-    def __init__(self, descriptor: int, position: int, stop: Stop, algorithms: Iterable[str] = ()) -> None:
+    def __init__(self, descriptor: int, position: int, stop: Stop, algorithms: Iterable[str] = (CHECKSUM,)) -> None:
         self.descriptor = descriptor
         self.position = position
         self.size = 0
         self._stop = stop
-        self._hashers = {algorithm: checksums.new(algorithm) for algorithm in (CHECKSUM, *algorithms)}
+        self._hashers = {algorithm: checksums.new(algorithm) for algorithm in algorithms}
 
     def write(self, buffers: Iterable[Buffer]) -> None:
         """Write all of ``buffers``, which are not copied.
@@ -103,11 +106,11 @@ class Writer:
 
 
 def _pieces(buffers: Iterable[Buffer]) -> Iterator[memoryview]:
-    """The buffers, cut so small that a checksum leaves them in the processor's cache for the write."""
+    """The buffers, as bytes, none of them long."""
     for buffer in buffers:
         view = memoryview(buffer).cast("B")
-        for start in range(0, len(view), READ_BLOCK):
-            yield view[start : start + READ_BLOCK]
+        for start in range(0, len(view), _PIECE):
+            yield view[start : start + _PIECE]
 
 
 if hasattr(os, "preadv"):

@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
 from aiostore.drivers.base_conditions import check_read, check_write, refuse_options
 from aiostore.drivers.local_attributes import PLAIN, Attributes, etag_of, forget, load, meta_of, put_result, store
@@ -85,7 +84,7 @@ def copy_object(
     names = split_key(target)
     descriptor, status, attributes = open_source(source_root, source, options)
     try:
-        with ObjectWriting(root, names, stop, (), sync=sync) as writing:
+        with ObjectWriting(root, names, stop, (CHECKSUM,), sync=sync) as writing:
             writing.writer.copy(descriptor, 0, status.st_size)
             checksum = writing.writer.digests()[CHECKSUM]
             if attributes.checksum not in {None, checksum}:
@@ -96,8 +95,8 @@ def copy_object(
                 )
             if options.replace is not None:
                 tags = options.replace.tags or attributes.tags
-                attributes = replace(Attributes.of(options.replace), tags=tags)
-            attributes = replace(attributes, checksum=checksum)
+                attributes = Attributes.of(options.replace)._replace(tags=tags)
+            attributes = attributes._replace(checksum=checksum)
             return writing.finish(attributes, check_of(target, options), create=creates(options))
     finally:
         os.close(descriptor)

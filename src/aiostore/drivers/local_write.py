@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from aiostore.drivers.base_conditions import check_checksums, check_write
-from aiostore.drivers.local_attributes import Attributes, forget, meta_of, put_result, store
+from aiostore.drivers.local_attributes import PLAIN, Attributes, forget, meta_of, put_result, store
 from aiostore.drivers.local_directory import Directory, descend_or_make, persist, prune
 from aiostore.drivers.local_draft import Check, Draft
 from aiostore.drivers.local_file import CHECKSUM, Writer
@@ -102,7 +102,8 @@ def publish(
 ) -> PutResult:
     """Make ``draft`` the object of ``names``, atomically, with its attributes; with ``sync``, on the disk."""
     status = draft.seal()
-    store(root, draft.descriptor, status, attributes, sync=sync)
+    if attributes != PLAIN:
+        store(root, draft.descriptor, status, attributes, sync=sync)
     if sync:
         os.fsync(draft.descriptor)
 
@@ -128,15 +129,15 @@ def publish(
     return put_result(status, attributes.checksum)
 
 
-def verified(writer: Writer, options: PutOptions) -> str:
-    """The checksum of what was written.
+def verified(writer: Writer, options: PutOptions) -> str | None:
+    """The checksum of what was written, if it was computed.
 
     Raises:
         CorruptedError: if it is not what ``options`` states.
     """
     digests = writer.digests()
     check_checksums(options.checksums, digests)
-    return digests[CHECKSUM]
+    return digests.get(CHECKSUM)
 
 
 def check_of(key: str, options: PutOptions | CopyOptions) -> Check | None:
