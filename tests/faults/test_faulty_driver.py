@@ -31,7 +31,7 @@ from aiostore.policies import Limits, RetryPolicy
 from aiostore.store import Store
 from aiostore.testing import EVERY, Call, Cut, Fail, FailRandomly, Fault, FaultyDriver, Flip, Hold
 from aiostore.testing.conformance.suite import payload
-from aiostore.types import Buffers, DeleteOptions, GetOptions, PartLimits, PutOptions
+from aiostore.types import Buffers, DeleteOptions, DeleteResult, GetOptions, PartLimits, PutOptions
 
 PART = 1000
 SIZE = 300
@@ -532,6 +532,21 @@ async def test_a_stream_left_while_ranges_are_under_way_closes_every_body(number
             except TimeoutError:
                 pass
         assert driver.open_bodies == 0
+
+
+class Undying(MemoryDriver):
+    """Answers that it deleted, as a gateway does whose listing shows another key than the object's."""
+
+    async def delete_many(self, keys: Sequence[str], options: DeleteOptions) -> Sequence[DeleteResult]:
+        return [DeleteResult(key=key) for key in keys]
+
+
+async def test_emptying_a_container_whose_objects_stay_comes_to_an_end() -> None:
+    async with Store(Undying()) as store:
+        await store.put("key", b"value")
+        async with asyncio.timeout(10):
+            with pytest.raises(StoreError, match="'key'"):
+                await store.delete_container(force=True)
 
 
 # --- the driver itself

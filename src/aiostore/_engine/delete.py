@@ -80,7 +80,7 @@ async def empty(context: Context) -> None:
     """Delete every object, version and unfinished upload of the container, a page at a time.
 
     Raises:
-        StoreError: the first that a delete met.
+        StoreError: the first that a delete met, or if what was deleted is listed all the same.
     """
     driver = context.driver
     operations = driver.capabilities.operations
@@ -88,10 +88,19 @@ async def empty(context: Context) -> None:
         async for page in pages(lambda token: driver.list_multipart("", token), driver.location):
             for upload in page.uploads:
                 await driver.abort_multipart(upload)
-    while found := (await driver.list_page(ListOptions())).objects:
-        for result in await delete_many(context, [meta.key for meta in found], DeleteOptions()):
+    deleted: list[str] = []
+    while found := [meta.key for meta in (await driver.list_page(ListOptions())).objects]:
+        if found == deleted:
+            raise StoreError(
+                "the service lists what it has just deleted; its listing may show another key than the object's",
+                key=found[0],
+                operation="delete_container",
+                store=driver.location,
+            )
+        for result in await delete_many(context, found, DeleteOptions()):
             if result.error is not None:
                 raise result.error
+        deleted = found
     if "list_versions" in operations:
 
         async def one(version: ObjectVersion) -> None:
