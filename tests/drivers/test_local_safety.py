@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import gc
 import multiprocessing
 import os
@@ -20,12 +21,13 @@ from pathlib import Path
 
 import pytest
 
-from aiostore.drivers import local_draft, local_thread
+from aiostore.drivers import local_directory, local_draft, local_object, local_thread
 from aiostore.drivers.local import LocalDriver
 from aiostore.errors import (
     AlreadyExistsError,
     InvalidKeyError,
     NotFoundError,
+    NotSupportedError,
     PermissionDeniedError,
     PreconditionFailedError,
     StoreError,
@@ -152,6 +154,73 @@ def test_exactly_one_of_many_processes_creates_and_one_swaps(root: Path, named: 
 def contend_named(*arguments: object) -> None:
     local_draft._O_TMPFILE = 0  # type: ignore[misc]  # a constant everywhere else
     contend(*arguments)  # type: ignore[arg-type]  # handed on
+
+
+@pytest.mark.parametrize("verb", ["put", "copy", "rename", "complete"])
+async def test_create_only_replaces_no_file_that_another_program_makes_at_that_moment(
+    driver: LocalDriver, root: Path, monkeypatch: pytest.MonkeyPatch, drafts: str, verb: str
+) -> None:
+    """Other programs know nothing of the lock, so looking first is not enough."""
+    await put(driver, "source")
+    upload = await driver.create_multipart("key", PutOptions())
+    part = await driver.put_part(upload, 1, 0, Buffers([b"ours"]))
+    look = local_directory.existing
+
+    def look_and_lose(directory: local_directory.Directory, name: str) -> os.stat_result | None:
+        found = look(directory, name)
+        if name == "key":
+            (root / "key").write_bytes(b"theirs")
+        return found
+
+    for module in (local_draft, local_object):
+        monkeypatch.setattr(module, "existing", look_and_lose)
+    with pytest.raises(AlreadyExistsError):
+        match verb:
+            case "put":
+                await put(driver, "key", b"ours", PutOptions(if_none_match=ANY))
+            case "copy":
+                await driver.copy("source", "key", CopyOptions(if_none_match=ANY))
+            case "rename":
+                await driver.rename("source", "key", CopyOptions(if_none_match=ANY))
+            case _:
+                await driver.complete_multipart(upload, [part], PutOptions(if_none_match=ANY))
+    assert (root / "key").read_bytes() == b"theirs"
+    assert (root / "source").exists()
+    (root / "key").unlink()
+    await put(driver, "key", b"ours")
+    assert await read(driver, "key") == b"ours"
+    await driver.abort_multipart(upload)
+
+
+async def test_a_file_system_without_locks_promises_no_swap(
+    driver: LocalDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So NFS answers."""
+    first = await put(driver, "a/key")
+    lock = fcntl.flock
+
+    def refuse(descriptor: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    match = Match(etag=first.etag)
+    for call in (
+        put(driver, "a/key", b"x", PutOptions(if_match=match)),
+        driver.delete("a/key", DeleteOptions(if_match=match)),
+        driver.set_metadata("a/key", PutOptions(if_match=match)),
+        driver.rename("a/key", "b", CopyOptions(source_if_match=match)),
+    ):
+        with pytest.raises(NotSupportedError, match="cannot lock"):
+            await call
+    await put(driver, "created", b"x", PutOptions(if_none_match=ANY))
+    with pytest.raises(AlreadyExistsError):
+        await put(driver, "created", b"y", PutOptions(if_none_match=ANY))
+    await put(driver, "a/key", b"y")
+    await driver.rename("a/key", "b/c", CopyOptions())
+    await driver.delete("b/c", DeleteOptions())
+    assert await keys(driver) == ["created"]
 
 
 async def test_every_swap_of_many_counters_counts(driver: LocalDriver) -> None:

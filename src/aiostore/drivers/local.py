@@ -18,7 +18,7 @@ a write of ours appears in one step (a rename or a link), a file of theirs is on
 
 A copy or an append writes the whole object anew. Where case or Unicode forms do not count in file names (macOS,
 Windows), keys that differ only in them are one object. Windows and macOS are untested; on Windows a link that is set in
-a race is followed, and if_match is not atomic.
+a race is followed, and if_match is not supported; nor is it on NFS, whose directories cannot be locked.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ from aiostore.drivers.local_object import (
     open_object,
     open_source,
     rename_object,
+    tags_of,
 )
 from aiostore.drivers.local_stream import BytesStream, FileStream
 from aiostore.drivers.local_thread import Stop, run
@@ -79,7 +80,6 @@ from aiostore.types import (
     Match,
     ObjectMeta,
     Part,
-    PartLimits,
     PartPage,
     PutOptions,
     PutResult,
@@ -90,8 +90,7 @@ from aiostore.types import (
 PAGE = 1000
 """Keys, parts or uploads of one page, and keys of one ``delete_many``."""
 
-_IF_MATCH = Guarantee.ATOMIC if LOCKS else Guarantee.BEST_EFFORT
-_PARTS = PartLimits(min_size=1, max_size=2**40, max_count=10_000)
+_IF_MATCH = Guarantee.ATOMIC if LOCKS else Guarantee.NONE
 _CONDITIONS = Conditions(if_absent=Guarantee.ATOMIC, if_match=_IF_MATCH)
 
 
@@ -120,7 +119,7 @@ class LocalDriver(BaseDriver):
             complete=_CONDITIONS,
             copy=_CONDITIONS,
             delete=Conditions(if_match=_IF_MATCH),
-            multipart=_PARTS,
+            multipart=uploads.LIMITS,
             max_put=2**62,
             max_copy=2**62,
             delete_batch=PAGE,
@@ -295,7 +294,7 @@ class LocalDriver(BaseDriver):
     async def get_tags(self, key: str, version: str | None = None) -> Mapping[str, str]:
         with self.naming("get_tags", key):
             refuse_options(GetOptions(version=version), "version")
-            return dict(await run(lambda: _tags(self._root, key)))
+            return dict(await run(lambda: tags_of(self._root, key)))
 
     async def set_tags(self, key: str, tags: Mapping[str, str], version: str | None = None) -> None:
         with self.naming("set_tags", key):
@@ -317,7 +316,7 @@ class LocalDriver(BaseDriver):
 
     async def put_part(self, upload: Upload, number: int, offset: int, body: Body) -> Part:
         with self.naming("put_part", upload.key):
-            _check_number(number)
+            uploads.check_number(number)
             return await write(
                 body,
                 lambda stop: PartWriting(*uploads.open_data(self._root, upload), offset, stop),
@@ -342,17 +341,13 @@ class LocalDriver(BaseDriver):
                 os.close(descriptor)
 
         with self.naming("copy_part", upload.key):
-            _check_number(number)
+            uploads.check_number(number)
             root = self._root if options.source_container is None else self._beside(options.source_container)
             return await run(work, ended)
 
     async def list_parts(self, upload: Upload, page_token: str | None = None) -> PartPage:
         with self.naming("list_parts", upload.key):
-            held = (await run(lambda: uploads.load(self._root, upload))).parts
-        numbers = sorted(number for number in held if number > int(page_token or 0))
-        page = numbers[:PAGE]
-        more = len(page) < len(numbers)
-        return PartPage(parts=[held[number].part for number in page], next_token=str(page[-1]) if more else None)
+            return await run(lambda: uploads.part_page(self._root, upload, page_token, PAGE))
 
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         with self.naming("complete_multipart", upload.key):
@@ -364,12 +359,7 @@ class LocalDriver(BaseDriver):
 
     async def list_multipart(self, prefix: str, page_token: str | None = None) -> UploadPage:
         with self.naming("list_multipart", prefix):
-            listed = await run(lambda: list(uploads.under_way(self._root, prefix)))
-        found = {f"{upload.key}\0{upload.id}": upload for upload in listed}
-        tokens = sorted(token for token in found if token > (page_token or ""))
-        page = tokens[:PAGE]
-        more = len(page) < len(tokens)
-        return UploadPage(uploads=[found[token] for token in page], next_token=page[-1] if more else None)
+            return await run(lambda: uploads.upload_page(self._root, prefix, page_token, PAGE))
 
     # --- containers -----------------------------------------------------------------------------------------------
 
@@ -402,17 +392,6 @@ class LocalDriver(BaseDriver):
 
 def _check_options(options: PutOptions) -> None:
     refuse_options(options, "encryption", "acl", "storage_class")
-
-
-def _check_number(number: int) -> None:
-    if not 1 <= number <= _PARTS.max_count:
-        raise StoreError(f"part {number} cannot be: parts have the numbers 1 to {_PARTS.max_count}")
-
-
-def _tags(root: str, key: str) -> Mapping[str, str]:
-    descriptor, _, attributes = open_object(root, key)
-    os.close(descriptor)
-    return attributes.tags
 
 
 def _close(result: GetResult) -> None:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from aiostore.drivers.local_lock import lock, unlock
-from aiostore.errors import InvalidKeyError, NotFoundError, UnavailableError
+from aiostore.errors import InvalidKeyError, NotFoundError, NotSupportedError, UnavailableError
 
 T = TypeVar("T")
 
@@ -147,16 +147,20 @@ class Directory:
             os.fsync(self.descriptor)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, required: bool = False) -> Iterator[None]:
         """Exclude all other writers of this directory, in this and other processes.
 
         The lock is the directory's own (flock): no file is needed for it, and it ends with its process. It is held
         for a few system calls, never while data is written.
+
+        Raises:
+            NotSupportedError: if it is ``required`` and the file system cannot lock directories, as NFS.
         """
-        if self.descriptor is None:
+        if not lock(self.descriptor):
+            if required:
+                raise NotSupportedError("this file system cannot lock directories, so if_match would not be atomic")
             yield
             return
-        lock(self.descriptor)
         try:
             yield
         finally:

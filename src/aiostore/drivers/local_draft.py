@@ -83,13 +83,14 @@ class Draft:
 
         Raises:
             AlreadyExistsError: if ``create`` and there is one.
+            NotSupportedError: if ``check`` would not be atomic here.
             FileNotFoundError: if the directory was removed meanwhile.
             InvalidKeyError: if the name belongs to a directory or a link.
             StoreError: what ``check`` raises.
         """
         if self._name is not None and hasattr(os, "fchmod"):
             os.fchmod(self.descriptor, 0o666 & ~umask())
-        with self.directory.locked():
+        with self.directory.locked(required=check is not None and not create):
             current = existing(self.directory, name)
             if check is not None:
                 check(current)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from aiostore.drivers.base_conditions import check_read, check_write, refuse_options
@@ -15,7 +15,7 @@ from aiostore.drivers.local_file import CHECKSUM
 from aiostore.drivers.local_keys import split_key
 from aiostore.drivers.local_thread import Stop
 from aiostore.drivers.local_write import ObjectWriting, check_of, creates
-from aiostore.errors import AlreadyExistsError, CorruptedError, NotFoundError, StoreError
+from aiostore.errors import AlreadyExistsError, CorruptedError, NotFoundError, StoreError, UnavailableError
 from aiostore.types import CopyOptions, DeleteOptions, DeleteResult, GetOptions, Match, PutResult
 
 _ATTEMPTS = 10
@@ -47,8 +47,8 @@ def open_object(root: str, key: str) -> tuple[int, os.stat_result, Attributes]:
     except NotFoundError:
         raise
     except (FileNotFoundError, NotADirectoryError):
-        pass
-    raise NotFoundError("no such object; list the keys to see what there is")
+        raise NotFoundError("no such object; list the keys to see what there is") from None
+    raise UnavailableError("the object is replaced faster than it can be opened; try again")
 
 
 def open_source(root: str, key: str, options: CopyOptions) -> tuple[int, os.stat_result, Attributes]:
@@ -105,6 +105,7 @@ def copy_object(
 def rename_object(root: str, source: str, target: str, options: CopyOptions, *, sync: bool) -> PutResult:
     """Give the object another key, in one step; create-only takes a second, between which both keys exist."""
     old, new = split_key(source), split_key(target)
+    conditional = options.if_match is not None or options.source_if_match is not None
 
     def attempt() -> tuple[PutResult, os.stat_result | None]:
         with ExitStack() as stack:
@@ -112,7 +113,7 @@ def rename_object(root: str, source: str, target: str, options: CopyOptions, *, 
             after = stack.enter_context(descend_or_make(root, new[:-1], sync=sync))
             # Always in the same order, so that two renames between two directories cannot wait for each other.
             for directory in sorted({_identity(each): each for each in (before, after)}.items()):
-                stack.enter_context(directory[1].locked())
+                stack.enter_context(directory[1].locked(required=conditional))
             return _move(root, before, old[-1], after, new[-1], (source, target, options))
 
     try:
@@ -213,7 +214,7 @@ def _delete(root: str, key: str, if_match: Match | None) -> bool:
     """Delete one object; whether there was one."""
     names = split_key(key)
     try:
-        with descend(root, names[:-1]) as directory, directory.locked():
+        with descend(root, names[:-1]) as directory, directory.locked(required=if_match is not None):
             status = directory.status(names[-1])
             if stat.S_ISLNK(status.st_mode):
                 raise linked(names[-1])
@@ -235,7 +236,7 @@ def amend_object(
 ) -> PutResult:
     """Describe the object anew, in place, in one step; its bytes, time and ETag stay."""
     names = split_key(key)
-    with _parent(root, names, key) as directory, directory.locked():
+    with _parent(root, names, key) as directory, directory.locked(required=if_match is not None):
         descriptor, status, attributes = open_object(root, key)
         try:
             check_write(if_match, None, meta_of(key, status))
@@ -245,3 +246,10 @@ def amend_object(
         finally:
             os.close(descriptor)
     return put_result(status, attributes.checksum)
+
+
+def tags_of(root: str, key: str) -> Mapping[str, str]:
+    """The object's tags."""
+    descriptor, _, attributes = open_object(root, key)
+    os.close(descriptor)
+    return attributes.tags

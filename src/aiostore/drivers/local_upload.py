@@ -28,11 +28,12 @@ from aiostore.drivers.local_keys import RESERVED, split_key
 from aiostore.drivers.local_thread import Stop
 from aiostore.drivers.local_write import check_of, creates, publish
 from aiostore.errors import NotFoundError, StoreError
-from aiostore.types import Part, PutOptions, PutResult, Upload
+from aiostore.types import Part, PartLimits, PartPage, PutOptions, PutResult, Upload, UploadPage
 
 DIRECTORY: Final = (RESERVED, "uploads")
 DATA: Final = f"{RESERVED}-upload-"
 """What the names of the files with the bytes begin with."""
+LIMITS: Final = PartLimits(min_size=1, max_size=2**40, max_count=10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,12 @@ def open_data(root: str, upload: Upload) -> tuple[Directory, int]:
             raise
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _gone(error) from None
+
+
+def check_number(number: int) -> None:
+    """Raise StoreError if no part can have this number."""
+    if not 1 <= number <= LIMITS.max_count:
+        raise StoreError(f"part {number} cannot be: parts have the numbers 1 to {LIMITS.max_count}")
 
 
 def record(root: str, upload: Upload, number: int, offset: int, writer: Writer) -> Part:
@@ -187,6 +194,24 @@ def under_way(root: str, prefix: str) -> Iterator[Upload]:
                     os.close(descriptor)
                     directory.close()
                     yield state.upload
+
+
+def part_page(root: str, upload: Upload, token: str | None, size: int) -> PartPage:
+    """One page of the parts, by number."""
+    held = load(root, upload).parts
+    numbers = sorted(number for number in held if number > int(token or 0))
+    page = numbers[:size]
+    more = len(page) < len(numbers)
+    return PartPage(parts=[held[number].part for number in page], next_token=str(page[-1]) if more else None)
+
+
+def upload_page(root: str, prefix: str, token: str | None, size: int) -> UploadPage:
+    """One page of the uploads, by key and then by id."""
+    found = {f"{upload.key}\0{upload.id}": upload for upload in under_way(root, prefix)}
+    tokens = sorted(place for place in found if place > (token or ""))
+    page = tokens[:size]
+    more = len(page) < len(tokens)
+    return UploadPage(uploads=[found[place] for place in page], next_token=page[-1] if more else None)
 
 
 def complete(root: str, upload: Upload, parts: Sequence[Part], options: PutOptions, *, sync: bool) -> PutResult:

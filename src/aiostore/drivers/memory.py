@@ -23,6 +23,7 @@ from aiostore.drivers.memory_content import (
     inherit,
     new_object,
     put_result,
+    too_large,
     with_headers,
     without_headers,
 )
@@ -180,7 +181,7 @@ class MemoryDriver(BaseDriver):
     async def put(self, key: str, body: Body, options: PutOptions) -> PutResult:
         with self.naming("put", key):
             if body.size > self._capabilities.max_put:
-                raise _too_large(body.size, self._capabilities.max_put, "one put")
+                raise too_large(body.size, self._capabilities.max_put, "one put")
             data = await collect(body)
             stored = await new_object(key, data, options)
             with LOCK:
@@ -236,7 +237,7 @@ class MemoryDriver(BaseDriver):
             stored = self._source(source, options)
             size = stored.meta.size
             if size > self._capabilities.max_copy:
-                raise _too_large(size, self._capabilities.max_copy, "one copy")
+                raise too_large(size, self._capabilities.max_copy, "one copy")
             refuse_options(options, "encryption", "acl")
         meta = replace(stored.meta, key=target, version=None, last_modified=datetime.now(UTC))
         if options.replace is not None:
@@ -317,7 +318,7 @@ class MemoryDriver(BaseDriver):
     async def put_part(self, upload: Upload, number: int, offset: int, body: Body) -> Part:
         with self.naming("put_part", upload.key):
             if body.size > self._limits.max_size:
-                raise _too_large(body.size, self._limits.max_size, "one part")
+                raise too_large(body.size, self._limits.max_size, "one part")
             return await self._keep_part(upload, number, offset, await collect(body))
 
     async def copy_part(
@@ -397,7 +398,3 @@ class MemoryDriver(BaseDriver):
         page = [ContainerInfo(name=item.name, created=item.created) for item in containers[: self._page_size]]
         more = len(page) < len(containers)
         return ContainerPage(containers=page, next_token=page[-1].name if more else None)
-
-
-def _too_large(size: int, limit: int, what: str) -> StoreError:
-    return StoreError(f"{size} bytes are more than the {limit} of {what}; write the object in parts")

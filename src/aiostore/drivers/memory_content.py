@@ -93,6 +93,11 @@ def put_result(meta: ObjectMeta) -> PutResult:
     return PutResult(etag=meta.etag, version=meta.version, size=meta.size, checksums=meta.checksums)
 
 
+def too_large(size: int, limit: int, what: str) -> StoreError:
+    """The error for more bytes than one request may have."""
+    return StoreError(f"{size} bytes are more than the {limit} of {what}; write the object in parts")
+
+
 async def assemble(pending: Pending, parts: Sequence[Part], limits: PartLimits, options: PutOptions) -> Stored:
     """The object that the parts make, with the ETag that S3 gives it.
 
