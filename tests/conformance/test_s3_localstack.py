@@ -16,11 +16,15 @@ class TestLocalStack(StoreConformance):
     capabilities = Capabilities(
         operations=OPERATIONS,
         put=Conditions(if_absent=Guarantee.ATOMIC, if_match=Guarantee.ATOMIC),
-        complete=Conditions(if_absent=Guarantee.ATOMIC, if_match=Guarantee.ATOMIC),
+        complete=Conditions(if_absent=Guarantee.BEST_EFFORT, if_match=Guarantee.BEST_EFFORT),
         multipart=PARTS,
         delete_batch=1000,
         checksums=("crc64nvme", "crc32c", "crc32", "sha256", "sha1", "md5"),
     )
+
+    # It takes a key of nothing but slashes for the bucket, and its listings, which it cannot encode without losing
+    # keys, show these two characters as XML does.
+    mangled_keys = ("/", "//", "carriage\rreturn", "\uffff")
 
     @pytest.fixture
     async def store(self, localstack: S3Endpoint) -> AsyncIterator[Store]:

@@ -71,7 +71,8 @@ class Suite:
     """What a subclass of the suite says about its store.
 
     ``capabilities`` is what the service is expected to do, as a literal. ``refused_keys`` are those of
-    :data:`~aiostore.testing.conformance.keys.ODD_KEYS` that it cannot hold. ``nested_keys`` is false where ``a`` and
+    :data:`~aiostore.testing.conformance.keys.ODD_KEYS` that it cannot hold; ``mangled_keys`` are those that the service
+    itself is known to take for others, so that nothing is asked of them. ``nested_keys`` is false where ``a`` and
     ``a/b`` cannot both exist. ``content_headers`` are those that it keeps. ``secrets`` are strings that no error and no
     ``repr`` may show. ``part_size`` is the size of the parts that the tests write, in bytes: the smallest that the
     service takes, but not less than 64 KiB.
@@ -79,6 +80,7 @@ class Suite:
 
     capabilities: ClassVar[Capabilities]
     refused_keys: ClassVar[Collection[str]] = ()
+    mangled_keys: ClassVar[Collection[str]] = ()
     nested_keys: ClassVar[bool] = True
     content_headers: ClassVar[Collection[str]] = (
         "content_type",
@@ -103,6 +105,9 @@ class Suite:
             if test in _REQUIREMENTS:
                 chosen = all(requirement(capabilities) for requirement in _REQUIREMENTS[test])
                 setattr(cls, name, test if chosen else None)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Where a family makes tests of what the subclass says."""
 
     @pytest.fixture
     def store(self) -> Store:
