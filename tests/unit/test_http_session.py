@@ -51,18 +51,18 @@ async def test_no_more_connections_are_open_than_allowed() -> None:
         request.send(OK)
 
     async with serve(slowly) as server, transport(ClientOptions(max_connections=3)) as client:
-        await asyncio.gather(*(get(client, server.url) for _ in range(30)))
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(get(client, server.url) for _ in range(30)))
         assert (most, server.connections) == (3, 3)
         assert busy(client) == (0, 0)
 
 
 async def test_idle_connections_make_room_for_another_host() -> None:
     async with serve(OK) as one, serve(OK) as two, transport(ClientOptions(max_connections=2)) as client:
-        for _ in range(3):
-            for server in (one, two):
-                await asyncio.gather(get(client, server.url), get(client, server.url))
         async with asyncio.timeout(5):
-            await until(lambda: one.open + two.open <= 2)
+            for server in (one, two, one, two):
+                await asyncio.gather(get(client, server.url), get(client, server.url))
+        await until(lambda: one.open + two.open <= 2)
 
 
 async def test_who_waits_for_a_connection_may_be_cancelled() -> None:
@@ -80,7 +80,8 @@ async def test_who_waits_for_a_connection_may_be_cancelled() -> None:
         await asyncio.sleep(0)
         second.cancel()
         release.set()
-        assert (await first, await third) == (b"ok", b"ok")
+        async with asyncio.timeout(5):
+            assert (await first, await third) == (b"ok", b"ok")
         assert second.cancelled()
         assert busy(client) == (0, 0)
 
@@ -103,6 +104,7 @@ async def test_a_connection_is_closed_if_the_service_says_so() -> None:
     async with serve(closing) as server, transport() as client:
         for _ in range(2):
             assert await get(client, server.url) == b"ok"
+            await until(lambda: server.open == 0, seconds=1)
         assert server.connections == 2
 
 

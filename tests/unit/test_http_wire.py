@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
+from aiostore._http.body import write
+from aiostore._http.exchange import Exchange
 from aiostore.errors import ConfigurationError, ConnectionLostError
 from aiostore.policies import ClientOptions
-from aiostore.types import Buffers
+from aiostore.types import Buffer, Buffers
 from tests.unit.raw_http import EMPTY, OK, Request, serve, transport
 
 
@@ -160,27 +160,18 @@ async def test_a_method_that_is_none_is_refused(method: str) -> None:
             await client.request(method, f"{server.url}/a", {})
 
 
-async def test_a_small_body_goes_out_together_with_its_head() -> None:
-    arrived = bytearray()
+async def test_a_small_body_goes_out_together_with_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
 
-    class Listener(asyncio.Protocol):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            assert isinstance(transport, asyncio.Transport)
-            self.transport = transport
+    def spy(exchange: Exchange, data: Buffer) -> None:
+        written.append(bytes(data))
+        write(exchange, data)
 
-        def data_received(self, data: bytes) -> None:
-            if not arrived:
-                arrived.extend(data)
-                self.transport.write(EMPTY)
-
-    listener = await asyncio.get_running_loop().create_server(Listener, "127.0.0.1", 0)
-    port = listener.sockets[0].getsockname()[1]
-    async with transport() as client:
+    monkeypatch.setattr("aiostore._http.client.write", spy)
+    async with serve(EMPTY) as server, transport() as client:
         body = Buffers([b"a" * 1000, memoryview(b"b" * 1000)])
-        await (await client.request("PUT", f"http://127.0.0.1:{port}/a", {}, body)).read()
-    listener.close()
-    await listener.wait_closed()
-    assert arrived.endswith(b"a" * 1000 + b"b" * 1000)
+        await (await client.request("PUT", f"{server.url}/a", {}, body)).read()
+        assert written == [server.requests[0].head + b"a" * 1000 + b"b" * 1000]
 
 
 async def test_interim_answers_are_passed_over() -> None:
