@@ -117,8 +117,14 @@ class ReadAhead:
         self._first = result.stream
         self.position = self._next = start
         part_size = context.limits.part_size
-        one = concurrency == 1 or stop - self._next <= 2 * part_size or not context.driver.capabilities.ranges
-        self._begin(stop if one else self._next + part_size, 0, result)
+        extra = max(0, stop - start - part_size)
+        if not context.driver.capabilities.ranges:
+            self._begin(stop, 0, result)
+        elif extra <= part_size and BUDGET.try_acquire(extra):
+            # A second connection would cost more than it brings.
+            self._begin(stop, extra, result)
+        else:
+            self._begin(min(start + part_size, stop), 0, result)
         self._top_up()
 
     @property

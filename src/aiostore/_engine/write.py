@@ -11,6 +11,7 @@ from aiostore._engine import own_write, source
 from aiostore._engine.context import Context
 from aiostore._engine.multipart import Multipart, PartCall, Reservation, check_part_size, part_sizes
 from aiostore._engine.spool import Spool
+from aiostore.budget import BUDGET
 from aiostore.errors import ConfigurationError, NotSupportedError, StoreError
 from aiostore.protocol import Progress, Source
 from aiostore.types import Body, Buffer, Buffers, Conditions, FileRegion, Guarantee, Part, PutOptions, PutResult, Upload
@@ -113,17 +114,23 @@ class Writer:
         """Write a local file."""
         size = await asyncio.to_thread(source.file_size, path)
         if self._goes_at_once(size):
-            if size <= self._single:
-                return await self._put_once(
-                    Buffers((await asyncio.to_thread(source.read_region, path, 0, size),), size)
-                )
-            return await self._put_once(FileRegion(path, 0, size))
+            return await self._put_file_once(path, size)
 
         async def part(start: int, stop: int) -> Body:
             data = await asyncio.to_thread(source.read_region, path, start, stop - start)
             return Buffers((data,), stop - start)
 
         return await self._put_parts(size, part, in_memory=False)
+
+    async def _put_file_once(self, path: Path, size: int) -> PutResult:
+        extra = max(0, size - self._part_size)
+        if size > self._single or not BUDGET.try_acquire(extra):
+            return await self._put_once(FileRegion(path, 0, size))
+        try:
+            data = await asyncio.to_thread(source.read_region, path, 0, size)
+            return await self._put_once(Buffers((data,), size))
+        finally:
+            BUDGET.release(extra)
 
     def _goes_at_once(self, size: int) -> bool:
         capabilities = self._context.driver.capabilities
