@@ -141,6 +141,15 @@ async def test_a_body_of_another_size_fails_the_request_and_never_completes(
         assert busy(client) == (0, 0)
 
 
+@pytest.mark.parametrize("size", [2, 4])
+async def test_buffers_of_another_size_fail_the_request(size: int) -> None:
+    async with serve(OK) as server, transport() as client:
+        with pytest.raises(OSError, match=f"3 bytes and not {size}"):
+            await client.request("PUT", f"{server.url}/a", {}, Buffers([b"abc"], size))
+        assert server.requests == []
+        assert busy(client) == (0, 0)
+
+
 async def test_a_file_that_became_shorter_fails_the_request(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 3 * MIB)
 

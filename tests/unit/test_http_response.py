@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiostore._http.response import Response
+from aiostore._http.stall import StallWatch
 from aiostore.errors import ConnectionLostError, RequestTimeoutError, StoreClosedError
+from aiostore.policies import Timeouts
 from aiostore.types import ByteStream
 from tests.unit.raw_http import OK, SHORT, Request, busy, serve, transport, until, usable
 
@@ -356,3 +358,24 @@ async def test_a_blocked_loop_is_not_the_services_fault() -> None:
         response = await client.request("GET", f"{server.url}/a", {})
         asyncio.get_running_loop().call_later(0.01, time.sleep, 0.4)
         assert await response.read() == b"xy"
+
+
+async def test_the_time_to_take_a_request_does_not_count_as_time_to_answer() -> None:
+    async with serve(OK) as server, transport() as client:
+        response = await client.request("GET", f"{server.url}/a", {})
+        exchange = response._exchange
+        limits = Timeouts(stall=8, response=8, slow_response=8)
+        watch = StallWatch(limits, asyncio.get_running_loop(), lambda: False)
+
+        def ticks_until_given_up() -> int:
+            ticks = 0
+            while exchange in watch._exchanges:
+                watch._tick()
+                ticks += 1
+            return ticks
+
+        for early in range(9):
+            watch.add(exchange)
+            exchange.payload, exchange.mark, exchange.quiet = None, 0, early
+            assert 8 <= ticks_until_given_up() <= 9
+        watch.stop(StoreClosedError("over"))

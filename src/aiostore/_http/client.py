@@ -60,6 +60,13 @@ class Transport:
             raise ConfigurationError("a request's URL is complete, with scheme, host and path")
         route = session.route(url[:slash])
         head = route.head(method, url[slash:], headers, None if body is None else body.size)
+        data: bytes | None = head
+        if body is not None:
+            data = None
+            if body.size <= COALESCE and (buffers := body.buffers) is not None:
+                data = b"".join((head, *buffers))
+                if len(data) != len(head) + body.size:
+                    raise OSError(f"the body has {len(data) - len(head)} bytes and not {body.size}")
         lease = session.reuse(route) if route.idle else None
         if lease is None:
             lease = await session.connect(route)
@@ -69,11 +76,9 @@ class Transport:
         try:
             protocol = exchange.protocol
             lease.expect(body=method != "HEAD")
-            if body is None:
-                write(exchange, head)
-            elif body.size <= COALESCE and (buffers := body.buffers) is not None:
-                write(exchange, b"".join((head, *buffers)))
-            else:
+            if data is not None:
+                write(exchange, data)
+            elif body is not None:
                 exchange.sending = True
                 sender = session.loop.create_task(send(exchange, head, body))
                 sender.add_done_callback(exchange.sent)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _TICKS = 8
 """Looks at each exchange within the shortest limit."""
 
+_SENT = -1
+"""The mark of an exchange whose request is sent: what the service took to take it does not count any more."""
+
 
 class StallWatch:
     """Fails the exchanges that no longer move, at most one eighth of the shortest limit too late.
@@ -70,6 +73,8 @@ class StallWatch:
     def _look(self, exchange: Exchange) -> None:
         waits = exchange.waits
         if waits == "response":
+            if exchange.mark != _SENT:
+                exchange.mark, exchange.quiet = _SENT, 0
             exchange.quiet += 1
             if exchange.quiet >= (self._slow if exchange.slow else self._response):
                 limit = self._timeouts.slow_response if exchange.slow else self._timeouts.response
