@@ -162,6 +162,8 @@ def to_store_error(
     """Return the error that ``failure`` means, as the answer to a request with this ``demand``."""
     status, code = failure.status, failure.code
     kind, meaning = _meaning(status, code)
+    if code == "NoSuchKey" and operation in {"put_part", "list_parts", "complete_multipart"}:
+        meaning = _CODES["NoSuchUpload"][1]
     if demand == "absent" and (status == 412 or code == "PreconditionFailed"):
         kind, meaning = AlreadyExistsError, "the object exists already"
     elif demand == "match" and code == "NoSuchKey":
