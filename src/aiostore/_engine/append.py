@@ -158,7 +158,9 @@ class Appender:
     async def _guarded(self, call: Callable[[*Ts], Awaitable[T]], *arguments: *Ts) -> T:
         try:
             return await call(*arguments)
-        except (AlreadyExistsError, ObjectChangedError, PreconditionFailedError) as error:
+        except (AlreadyExistsError, NotFoundError, ObjectChangedError, PreconditionFailedError) as error:
+            if self._meta is None and isinstance(error, NotFoundError):
+                raise
             raise PreconditionFailedError(
                 "the object was changed since it was opened, so nothing was appended; open it again and repeat",
                 key=self._key,

@@ -126,13 +126,13 @@ class File(Generic[T]):
         raise self._unsupported("readable")
 
     async def readlines(self, hint: int | None = -1) -> list[T]:
-        """The lines that are left; no further line once they are ``hint`` long in all."""
+        """The lines that are left; no further one once they are longer than ``hint`` in all."""
         lines: list[T] = []
         count = 0
         while line := await self.readline():
             lines.append(line)
             count += len(line)
-            if hint is not None and 0 < hint <= count:
+            if hint is not None and 0 < hint < count:
                 break
         return lines
 

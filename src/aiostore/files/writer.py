@@ -53,8 +53,17 @@ class BinaryWriter(BinaryFile):
         return True
 
     def tell(self) -> int:
-        """The position in bytes; behind what is there, if the file appends and was opened."""
+        """The position in bytes; behind what is there, if the file appends.
+
+        Raises:
+            StoreClosedError: if it appends and was not opened yet.
+        """
         self._check_open()
+        if not self._opened and isinstance(self._sink, Appender):
+            raise self._not_open(
+                "where the object ends is not known yet: enter the file with `async with`, or write to it",
+                self._context.driver.location,
+            )
         return self._position
 
     async def write(self, data: Buffer) -> int:
