@@ -14,8 +14,8 @@ from aiostore.drivers.s3_headers import (
     check_encrypted,
     customer_key,
     encryption_headers,
-    object_meta,
     read_headers,
+    read_meta,
     target_conditions,
     write_headers,
 )
@@ -34,7 +34,7 @@ def asked(options: GetOptions) -> dict[str, str]:
 
 
 def read(headers: dict[str, str], dialect: str = "aws", *, whole: bool = True) -> ObjectMeta:
-    return object_meta("key", CIMultiDict(headers), 5, DIALECTS[dialect], whole=whole)
+    return read_meta("key", CIMultiDict(headers), 5, DIALECTS[dialect], whole=whole)
 
 
 # --- what is asked --------------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from aiostore.drivers.s3_headers import (
     demand_of,
     encryption_headers,
     lower_case,
-    object_meta,
     read_headers,
+    read_meta,
     target_conditions,
     write_headers,
 )
@@ -97,7 +97,7 @@ class S3Driver(S3Multipart, S3Bucket):
             headers.pop("range", None)
             query = "" if options.version is None else encode_query((("versionId", options.version),))
             response = await self._client.send("head", "HEAD", key, headers, query)
-            return object_meta(key, response.headers, response.content_length or 0, self._dialect, whole=True)
+            return read_meta(key, response.headers, response.content_length or 0, self._dialect, whole=True)
 
     async def get(self, key: str, options: GetOptions) -> GetResult:
         with self.naming("get", key):
@@ -109,7 +109,7 @@ class S3Driver(S3Multipart, S3Bucket):
                 start, stop, size = check_range(response.status, response.headers, options.start, options.stop)
                 if size == 0 and options.start:
                     raise InvalidRangeError("the object is empty")
-                meta = object_meta(key, response.headers, size, self._dialect, whole=stop - start == size)
+                meta = read_meta(key, response.headers, size, self._dialect, whole=stop - start == size)
             except BaseException:
                 await response.aclose()
                 raise
@@ -120,7 +120,8 @@ class S3Driver(S3Multipart, S3Bucket):
             headers = write_headers(options, self._dialect)
             if options.if_match is not None or options.if_none_match is not None:
                 headers |= target_conditions(options.if_match, options.if_none_match, self._dialect.put, self._dialect)
-            guard = await self._guarding.of(body, options.checksums)
+            guarding = self._guarding
+            guard = guarding.at_once(body, options.checksums) or await guarding.of(body, options.checksums)
             headers.update(guard.headers)
             if options.headers:
                 headers.update(lower_case(options.headers))

@@ -55,8 +55,10 @@ class S3Bucket(BaseDriver):
         if options.start_after:
             pairs.append(("start-after", options.start_after))
         client = self._client
-        response = await client.send("list_page", "GET", None, query=encode_query(pairs))
-        return client.parse(parse_list, await response.read(), "list_page", options.prefix)
+        with self.naming("list_page", options.prefix):
+            response = await client.send("list_page", "GET", None, query=encode_query(pairs))
+            data = await response.read()
+        return client.parse(parse_list, data, "list_page", options.prefix)
 
     async def list_versions(self, prefix: str, page_token: str | None = None) -> VersionPage:
         if "list_versions" in self._dialect.missing:

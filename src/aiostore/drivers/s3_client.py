@@ -121,11 +121,11 @@ class Client:
         credentials: Credentials | None = None
         if service.headers:
             headers = {**service.headers, **headers}
-        while True:
-            address = site.address
-            path = address.path if key is None else address.root + encode_path(key)
-            now = time.time() + service.skew
-            try:
+        try:
+            while True:
+                address = site.address
+                path = address.path if key is None else address.root + encode_path(key)
+                now = time.time() + service.skew
                 if credentials is None:
                     credentials = service.credentials.ready(now) or await service.credentials.fetch()
                 signed = headers
@@ -134,27 +134,28 @@ class Client:
                     signed.update(headers)
                 url = f"{address.base}{path}?{query}" if query else address.base + path
                 response = await service.transport.request(method, url, signed, body, slow=slow)
-            except StoreError as failed:
-                raise failed.locate(key=key, operation=operation, store=self.store) from failed.__cause__
-            if response.status < 300:
-                return response
-            if method == "HEAD" and response.status in {400, 401, 403}:
-                response = await self._ask_why(response, site, credentials, path, query, headers)
-            failure = await _read_failure(response)
-            if not moved and (elsewhere := self._elsewhere(failure, site)) is not None:
-                moved, site = True, elsewhere
-                continue
-            if not renewed and failure.code in EXPIRED:
-                fresh = await service.credentials.fetch(credentials)
-                if fresh != credentials:
-                    renewed, credentials = True, fresh
+                if response.status < 300:
+                    return response
+                if method == "HEAD" and response.status in {400, 401, 403}:
+                    response = await self._ask_why(response, site, credentials, path, query, headers)
+                failure = await _read_failure(response)
+                if not moved and (elsewhere := self._elsewhere(failure, site)) is not None:
+                    moved, site = True, elsewhere
                     continue
-            if failure.code in SKEWED and (date := http_date(failure.headers.get("Date", ""))) is not None:
-                service.skew = date.timestamp() - time.time()
-            error = to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
-            if absent_ok and isinstance(error, NotFoundError) and failure.code != "NoSuchBucket":
-                return response
-            raise error
+                if not renewed and failure.code in EXPIRED:
+                    fresh = await service.credentials.fetch(credentials)
+                    if fresh != credentials:
+                        renewed, credentials = True, fresh
+                        continue
+                if failure.code in SKEWED and (date := http_date(failure.headers.get("Date", ""))) is not None:
+                    service.skew = date.timestamp() - time.time()
+                error = to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
+                if absent_ok and isinstance(error, NotFoundError) and failure.code != "NoSuchBucket":
+                    return response
+                raise error
+        except StoreError as failed:
+            # From the connection or the credentials, which know nothing of what was being done.
+            raise failed.locate(key=key, operation=operation, store=self.store) from failed.__cause__
 
     async def ask(
         self,

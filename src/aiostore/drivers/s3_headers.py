@@ -22,7 +22,18 @@ from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import Demand
 from aiostore.drivers.sigv4 import encode_query
 from aiostore.errors import ConfigurationError, NotSupportedError
-from aiostore.types import ANY, NOTHING, Conditions, Encryption, GetOptions, Guarantee, Match, ObjectMeta, PutOptions
+from aiostore.types import (
+    ANY,
+    NOTHING,
+    Conditions,
+    Encryption,
+    GetOptions,
+    Guarantee,
+    Match,
+    ObjectMeta,
+    PutOptions,
+    object_meta,
+)
 
 _METADATA: Final = "x-amz-meta-"
 _CHECKSUM: Final = "x-amz-checksum-"
@@ -66,15 +77,16 @@ def write_headers(options: PutOptions, dialect: Dialect) -> dict[str, str]:
         ConfigurationError: if a header cannot hold what is given.
     """
     headers: dict[str, str] = {}
-    for name, value in (
-        ("content-type", options.content_type),
-        ("content-encoding", options.content_encoding),
-        ("content-disposition", options.content_disposition),
-        ("content-language", options.content_language),
-        ("cache-control", options.cache_control),
-    ):
-        if value is not None:
-            headers[name] = _plain(name, value)
+    if options.content_type is not None:
+        headers["content-type"] = _plain("content_type", options.content_type)
+    if options.content_encoding is not None:
+        headers["content-encoding"] = _plain("content_encoding", options.content_encoding)
+    if options.content_disposition is not None:
+        headers["content-disposition"] = _plain("content_disposition", options.content_disposition)
+    if options.content_language is not None:
+        headers["content-language"] = _plain("content_language", options.content_language)
+    if options.cache_control is not None:
+        headers["cache-control"] = _plain("cache_control", options.cache_control)
     for name, value in options.metadata.items():
         if _TOKEN.fullmatch(name) is None:
             raise ConfigurationError(f"{name!r} cannot name metadata: use letters, digits, and '-'")
@@ -222,7 +234,7 @@ def _decode_metadata(value: str) -> str:
 # --- what is answered -----------------------------------------------------------------------------------------------
 
 
-def object_meta(key: str, headers: Mapping[str, str], size: int, dialect: Dialect, *, whole: bool) -> ObjectMeta:
+def read_meta(key: str, headers: Mapping[str, str], size: int, dialect: Dialect, *, whole: bool) -> ObjectMeta:
     """Read the head of an answer to HEAD or GET. ``whole``: its body is the whole object, so its checksums are too.
 
     ``headers`` finds names in any case, and is quickest in lower case.
@@ -246,9 +258,9 @@ def object_meta(key: str, headers: Mapping[str, str], size: int, dialect: Dialec
     etag = unquote_etag(get("etag")) or None
     modified = get("last-modified")
     version = get("x-amz-version-id")
-    return ObjectMeta(
-        key=key,
-        size=size,
+    return object_meta(
+        key,
+        size,
         last_modified=None if modified is None else http_date(modified),
         etag=etag,
         version=None if version == "null" else version,

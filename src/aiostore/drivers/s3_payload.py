@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Final, NamedTuple, cast
 
 from aiostore import checksums
 from aiostore.drivers.s3_dialect import Dialect
@@ -53,6 +54,16 @@ class Guarding:
     def algorithm(self) -> str | None:
         """The checksum that is sent with every body, for the service to store."""
         return self._algorithm
+
+    def at_once(self, body: Body, given: Mapping[str, str]) -> Guard | None:
+        """Return what guards a small body, or None if `of` must be awaited."""
+        if given or not self._sign or self._algorithm is not None or body.size > _LOOP_LIMIT:
+            return None
+        buffers = body.buffers
+        if buffers is None or len(buffers) != 1:
+            return None
+        payload = hashlib.sha256(buffers[0]).hexdigest()
+        return Guard(payload, NOTHING, {"sha256": payload} if self._dialect.payload_checked else NOTHING, None)
 
     async def of(self, body: Body, given: Mapping[str, str] = NOTHING) -> Guard:
         """Return what guards ``body``; ``given`` are checksums of it that need not be computed."""
@@ -97,8 +108,6 @@ def document(data: bytes) -> tuple[Body, str, dict[str, str]]:
 async def _compute(body: Body, algorithms: list[str]) -> dict[str, str]:
     buffers = body.buffers
     if buffers is not None:
-        if algorithms == ["sha256"] and len(buffers) == 1 and body.size <= _LOOP_LIMIT:
-            return {"sha256": hashlib.sha256(buffers[0]).hexdigest()}
         hashers = {algorithm: checksums.new(algorithm) for algorithm in algorithms}
         limit = _LOOP_LIMIT if {"sha256", "md5"} & hashers.keys() else _CRC_LOOP_LIMIT
         if body.size <= limit:
@@ -107,8 +116,10 @@ async def _compute(body: Body, algorithms: list[str]) -> dict[str, str]:
             await asyncio.to_thread(_update, hashers, buffers)
     else:
         hashers = {algorithm: checksums.new(algorithm) for algorithm in algorithms}
-        async for chunk in body.chunks():
-            await asyncio.to_thread(_update, hashers, (chunk,))
+        # The cast: a generator must be closed, which the type AsyncIterator does not tell.
+        async with aclosing(cast("AsyncGenerator[Buffer, None]", body.chunks())) as chunks:
+            async for chunk in chunks:
+                await asyncio.to_thread(_update, hashers, (chunk,))
     return {algorithm: hasher.hexdigest() for algorithm, hasher in hashers.items()}
 
 

@@ -28,6 +28,7 @@ from aiostore.types import (
     Upload,
     UploadPage,
     VersionPage,
+    object_meta,
 )
 
 if TYPE_CHECKING:
@@ -119,12 +120,8 @@ def _row(row: tuple[str, str, str, str, str], *, encoded: bool) -> ObjectMeta:
     key, modified, etag, size, storage_class = row
     if encoded and ("%" in key or "+" in key):
         key = unquote_plus(key)
-    return ObjectMeta(
-        key=key,
-        size=int(size),
-        last_modified=datetime.fromisoformat(modified),
-        etag=etag or None,
-        storage_class=storage_class or None,
+    return object_meta(
+        key, int(size), datetime.fromisoformat(modified), etag or None, storage_class=storage_class or None
     )
 
 
