@@ -8,6 +8,7 @@ import pytest
 
 from aiostore import Capabilities, Conditions, Guarantee, Store
 from aiostore.testing import StoreConformance
+from aiostore.testing.conformance.keys import ODD_KEYS
 from tests.conformance.buckets import OPERATIONS, PARTS, empty_bucket
 from tests.servers.swift import SwiftEndpoint
 
@@ -23,7 +24,8 @@ class TestSwift(StoreConformance):
         delete_batch=1000,
         checksums=("sha256", "md5"),
     )
-    secrets = ("testing",)
+    # Parts are objects whose names hold the key and more: long keys have no room, and these are taken apart wrongly.
+    mangled_keys_in_parts = ("/", "//", "line\nfeed", "\uffff", *(key for key in ODD_KEYS if len(key.encode()) > 900))
 
     @pytest.fixture
     async def store(self, swift_s3: SwiftEndpoint) -> AsyncIterator[Store]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -102,11 +103,16 @@ class Cancellation(Suite):
         await _cancel_at_moments(download, check)
 
     async def test_small_calls_cancelled_at_any_moment_leave_a_working_store(self, store: Store) -> None:
+        numbers = itertools.count()
+
         async def use() -> None:
-            await store.put("a", b"value")
-            assert (await store.head("a")).size == 5
-            assert await keys_of(store, "a") == ["a"]
-            await store.delete_many(["a", "b"])
+            # A cancelled request may be carried out later: each turn has a key of its own.
+            key = f"key/{next(numbers)}"
+            await store.put(key, b"value")
+            assert (await store.head(key)).size == 5
+            assert await keys_of(store, key) == [key]
+            await store.delete_many([key, "missing"])
+            assert not await store.exists(key)
 
         await _cancel_at_moments(use, use)
 

@@ -72,7 +72,8 @@ class Suite:
 
     ``capabilities`` is what the service is expected to do, as a literal. ``refused_keys`` are those of
     :data:`~aiostore.testing.conformance.keys.ODD_KEYS` that it cannot hold; ``mangled_keys`` are those that the service
-    itself is known to take for others, so that nothing is asked of them. ``nested_keys`` is false where ``a`` and
+    itself is known to take for others, so that nothing is asked of them, and ``mangled_keys_in_parts`` those that it
+    cannot write in parts. ``nested_keys`` is false where ``a`` and
     ``a/b`` cannot both exist. ``content_headers`` are those that it keeps. ``secrets`` are strings that no error and no
     ``repr`` may show. ``part_size`` is the size of the parts that the tests write, in bytes: the smallest that the
     service takes, but not less than 64 KiB.
@@ -81,6 +82,7 @@ class Suite:
     capabilities: ClassVar[Capabilities]
     refused_keys: ClassVar[Collection[str]] = ()
     mangled_keys: ClassVar[Collection[str]] = ()
+    mangled_keys_in_parts: ClassVar[Collection[str]] = ()
     nested_keys: ClassVar[bool] = True
     content_headers: ClassVar[Collection[str]] = (
         "content_type",
