@@ -6,13 +6,16 @@ import os
 import pickle
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aiostore import checksums
+from aiostore.drivers import local_draft
 from aiostore.drivers.local import LocalDriver
 from aiostore.drivers.local_keys import check_windows_name
 from aiostore.errors import (
@@ -69,7 +72,7 @@ class Chunks:
         buffer = bytearray()
         for chunk in self._chunks:
             buffer[:] = chunk
-            yield memoryview(bytes(buffer)) if len(chunk) % 2 else bytes(chunk)
+            yield buffer
         if self._error is not None:
             raise self._error
 
@@ -433,6 +436,19 @@ async def test_a_swap_needs_the_state_that_it_names(driver: LocalDriver) -> None
     assert await keys(driver) == ["key"]
 
 
+async def test_the_time_of_an_object_is_the_clocks_to_the_nanosecond(
+    driver: LocalDriver, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels stamp files with a clock that ticks every few milliseconds, and reuse inodes at once."""
+    times = iter([1_700_000_000_000_000_001, 1_700_000_000_000_000_002])
+    monkeypatch.setattr(local_draft, "time", SimpleNamespace(time_ns=lambda: next(times)))
+    first, second = await put(driver, "key"), await put(driver, "key")
+    assert first.etag != second.etag
+    assert (root / "key").stat().st_mtime_ns == 1_700_000_000_000_000_002
+    meta = await driver.head("key", GetOptions())
+    assert meta.last_modified == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+
+
 async def test_every_rewrite_has_an_etag_of_its_own(driver: LocalDriver) -> None:
     etags = [(await put(driver, "key", b"same size")).etag for _ in range(300)]
     assert len(set(etags)) == 300
@@ -708,6 +724,8 @@ async def test_a_listing_shows_objects_only(driver: LocalDriver, root: Path) -> 
     (root / "linked").symlink_to("..")
     (root / os.fsdecode(b"not-utf-8-\xff")).touch()
     assert await keys(driver) == ["object"]
+    for prefix in (".aiostore", ".aiostore/", ".aiostore/uploads/", "linked/", "linked/root/"):
+        assert await keys(driver, ListOptions(prefix=prefix)) == []
     (page,) = await pages(driver, ListOptions(delimiter="/"))
     assert ([meta.key for meta in page.objects], page.common_prefixes) == (["object"], [])
     for key in ("pipe", "empty", "empty/below"):

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import pickle
 import threading
+import time
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aiostore import checksums
+from aiostore.drivers import memory
+from aiostore.drivers.base_conditions import check_write
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import (
     AlreadyExistsError,
@@ -37,6 +40,7 @@ from aiostore.types import (
     ListOptions,
     ListPage,
     Match,
+    ObjectMeta,
     PartLimits,
     PutOptions,
     PutResult,
@@ -277,7 +281,12 @@ async def test_a_delete_deletes_only_the_state_that_it_names(driver: MemoryDrive
     assert await keys(driver) == []
 
 
-def test_one_of_many_threads_creates_and_one_swaps() -> None:
+def test_one_of_many_threads_creates_and_one_swaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check_slowly(*arguments: Match | ObjectMeta | None) -> None:
+        check_write(*arguments)  # type: ignore[arg-type]  # handed on
+        time.sleep(0.01)
+
+    monkeypatch.setattr(memory, "check_write", check_slowly)
     driver = MemoryDriver()
     first = asyncio.run(put(driver, "swapped", b"first"))
     creation, swap = PutOptions(if_none_match=ANY), PutOptions(if_match=Match(etag=first.etag))
