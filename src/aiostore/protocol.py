@@ -43,8 +43,10 @@ from aiostore.types import (
     ObjectMeta,
     Part,
     PartPage,
+    PostOptions,
     PutOptions,
     PutResult,
+    SignedPost,
     SignOptions,
     Upload,
     UploadPage,
@@ -216,7 +218,7 @@ class AsyncFile(Protocol[T]):
         ...
 
     async def readlines(self, hint: int | None = -1) -> builtins.list[T]:
-        """The lines that are left; no further line once they are ``hint`` long in all."""
+        """The lines that are left; no further one once they are longer than ``hint`` in all."""
         ...
 
     async def seek(self, offset: int, whence: int = 0) -> int:
@@ -652,6 +654,10 @@ class Driver(Protocol):
 
     async def sign(self, key: str, options: SignOptions) -> str:
         """A signed URL; no request is sent (a credential refresh may be)."""
+        ...
+
+    async def sign_post(self, key: str, options: PostOptions) -> SignedPost:
+        """A signed form that uploads one file under ``key``, as a browser sends it; no request is sent."""
         ...
 
     async def create_container(self) -> None:

@@ -242,6 +242,21 @@ class SignOptions:
     headers: Mapping[str, str] = field(default_factory=_nothing)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostOptions:
+    """A signed form: for how many seconds it may be used, and what it may upload.
+
+    ``min_size`` and ``max_size`` bound the file in bytes. A ``content_type`` that ends in ``/`` allows all types that
+    begin so. ``fields`` are further fields of the form, such as metadata, which must arrive as they are.
+    """
+
+    expires_in: float = 3600
+    min_size: int = 0
+    max_size: int | None = None
+    content_type: str | None = None
+    fields: Mapping[str, str] = field(default_factory=_nothing)
+
+
 # --- what primitives answer -----------------------------------------------------------------------------------------
 
 
@@ -287,6 +302,14 @@ class PutResult:
     version: str | None = None
     size: int = 0
     checksums: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedPost:
+    """A form that uploads one file: its ``action`` is ``url``, ``fields`` come before its ``file`` field."""
+
+    url: str
+    fields: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,8 +24,10 @@ from aiostore.types import (
     ObjectMeta,
     Part,
     PartPage,
+    PostOptions,
     PutOptions,
     PutResult,
+    SignedPost,
     SignOptions,
     Upload,
     UploadPage,
@@ -56,6 +58,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "list_versions": "it keeps no versions: write every version under a key of its own",
     "restore": "it keeps no versions or archive: put the object again",
     "sign": "there is no URL that others could use: hand the bytes on yourself",
+    "sign_post": "take the file in your own service and put it",
     "create_container": "create the container with the service's own tools",
     "delete_container": "delete the container with the service's own tools",
     "list_containers": "name the container that you want",
@@ -171,6 +174,9 @@ class BaseDriver(ABC):
 
     async def sign(self, key: str, options: SignOptions) -> str:
         raise self.refusal("sign", key)
+
+    async def sign_post(self, key: str, options: PostOptions) -> SignedPost:
+        raise self.refusal("sign_post", key)
 
     async def create_container(self) -> None:
         raise self.refusal("create_container")

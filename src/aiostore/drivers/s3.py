@@ -24,7 +24,7 @@ from aiostore.drivers.s3_headers import (
 from aiostore.drivers.s3_multipart import S3Multipart
 from aiostore.drivers.s3_payload import Guard, Guarding, document
 from aiostore.drivers.s3_xml import parse_tags, parse_written, write_restore, write_tags
-from aiostore.drivers.sigv4 import encode_query
+from aiostore.drivers.sigv4 import PostCondition, encode_query
 from aiostore.errors import InvalidRangeError, NotFoundError, UnavailableError
 from aiostore.types import (
     NOTHING,
@@ -39,8 +39,10 @@ from aiostore.types import (
     Match,
     ObjectMeta,
     PartLimits,
+    PostOptions,
     PutOptions,
     PutResult,
+    SignedPost,
     SignOptions,
 )
 
@@ -295,6 +297,21 @@ class S3Driver(S3Multipart, S3Bucket):
             return await self._client.sign(
                 options.method, key, encode_query(pairs.items()), lower_case(options.headers), options.expires_in
             )
+
+    async def sign_post(self, key: str, options: PostOptions) -> SignedPost:
+        conditions: list[PostCondition] = []
+        fields = dict(options.fields)
+        if options.min_size or options.max_size is not None:
+            # S3 wants both ends; one upload of it is never larger than this.
+            most = self.capabilities.max_put if options.max_size is None else options.max_size
+            conditions.append(["content-length-range", options.min_size, most])
+        if options.content_type is not None:
+            if options.content_type.endswith("/"):
+                conditions.append(["starts-with", "$Content-Type", options.content_type])
+            else:
+                fields["Content-Type"] = options.content_type
+        with self.naming("sign_post", key):
+            return await self._client.sign_post(key, conditions, fields, options.expires_in)
 
 
 def _given(value: str | None, kept: str | None) -> str | None:

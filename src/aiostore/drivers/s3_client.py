@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from aiostore._http import xml
@@ -18,9 +18,17 @@ from aiostore.drivers.s3_address import Address, Endpoint, locate
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import EXPIRED, SKEWED, WRONG_REGION, Demand, Failure, to_store_error
 from aiostore.drivers.s3_xml import ErrorBody, parse, parse_error
-from aiostore.drivers.sigv4 import EMPTY_PAYLOAD, Credentials, Signer, encode_path, presign
+from aiostore.drivers.sigv4 import (
+    EMPTY_PAYLOAD,
+    Credentials,
+    PostCondition,
+    Signer,
+    encode_path,
+    presign,
+    presigned_post,
+)
 from aiostore.errors import ConfigurationError, NotFoundError, StoreError, TransientError, UnavailableError
-from aiostore.types import NOTHING, Body
+from aiostore.types import NOTHING, Body, SignedPost
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -204,18 +212,40 @@ class Client:
         Raises:
             ConfigurationError: if there are no credentials to sign with, or ``expires_in`` is not what S3 allows.
         """
-        service, address = self.service, self._site.address
+        address = self._site.address
+        credentials, now = await self._signer()
+        scheme, path = address.base.partition(":")[0], address.root + encode_path(key)
+        return presign(
+            method, scheme, address.host, path, query, headers, credentials, address.region, expires_in, now,
+            address.service,
+        )  # fmt: skip
+
+    async def sign_post(
+        self, key: str, conditions: Sequence[PostCondition], fields: Mapping[str, str], expires_in: float
+    ) -> SignedPost:
+        """Return a signed form.
+
+        Raises:
+            ConfigurationError: if there are no credentials to sign with, or ``expires_in`` is not what S3 allows.
+        """
+        address = self._site.address
+        credentials, now = await self._signer()
+        url, signed = presigned_post(
+            address.base + address.root, self.bucket or "", key, conditions, fields, expires_in, credentials,
+            address.region, now, address.service,
+        )  # fmt: skip
+        return SignedPost(url=url, fields=signed)
+
+    async def _signer(self) -> tuple[Credentials, float]:
+        """Return who signs a URL, and the service's time."""
+        service = self.service
         now = time.time() + service.skew
         credentials = service.credentials.ready(now) or await service.credentials.fetch()
         if credentials is ANONYMOUS:
             raise ConfigurationError(
                 "a store without credentials cannot sign; give it some, or use the plain URL if the object is public"
             )
-        scheme, path = address.base.partition(":")[0], address.root + encode_path(key)
-        return presign(
-            method, scheme, address.host, path, query, headers, credentials, address.region, expires_in, now,
-            address.service,
-        )  # fmt: skip
+        return credentials, now
 
     async def _ask_why(
         self,

@@ -53,12 +53,13 @@ class Permits:
 
     It begins with ``limit`` permits. When a round of answers (as many as were under way at its begin) holds refusals,
     as many permits are left as there were successes. If those that follow are refused as often, the number of requests
-    was not the reason, and they are given back. A round without a refusal while permits were short adds one. So a service
-    that refuses more than N requests at once is kept at N, one that fails at random is not starved, and one that
-    refuses nothing costs nothing here.
+    was not the reason, and they are given back. A round without a refusal while permits were short adds one. So a
+    service that refuses more than N requests at once is kept at N, one that fails at random is not starved, and one
+    that refuses nothing costs nothing here.
     """
 
-    __slots__ = ("_answers", "_before", "_limit", "_patience", "_refusals", "_round", "_stale", "_waiters", "count", "free")
+    __slots__ = ("_answers", "_before", "_limit", "_patience", "_refusals", "_round", "_stale", "_waiters", "count",
+                 "free")  # fmt: skip
 
     def __init__(self, limit: int, *, adaptive: bool = True) -> None:
         self.free = self.count = limit

@@ -21,8 +21,10 @@ from aiostore.types import (
     ObjectMeta,
     Part,
     PartPage,
+    PostOptions,
     PutOptions,
     PutResult,
+    SignedPost,
     SignOptions,
     Upload,
     UploadPage,
@@ -182,3 +184,6 @@ class PrefixDriver(Wrapper):
 
     def sign(self, key: str, options: SignOptions) -> Coroutine[Any, Any, str]:
         return super().sign(self.prefix + key, options)
+
+    def sign_post(self, key: str, options: PostOptions) -> Coroutine[Any, Any, SignedPost]:
+        return super().sign_post(self.prefix + key, options)

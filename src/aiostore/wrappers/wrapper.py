@@ -21,8 +21,10 @@ from aiostore.types import (
     ObjectMeta,
     Part,
     PartPage,
+    PostOptions,
     PutOptions,
     PutResult,
+    SignedPost,
     SignOptions,
     Upload,
     UploadPage,
@@ -143,6 +145,9 @@ class Wrapper:
 
     def sign(self, key: str, options: SignOptions) -> Coroutine[Any, Any, str]:
         return self.around("sign", key, self.inner.sign, key, options)
+
+    def sign_post(self, key: str, options: PostOptions) -> Coroutine[Any, Any, SignedPost]:
+        return self.around("sign_post", key, self.inner.sign_post, key, options)
 
     def create_container(self) -> Coroutine[Any, Any, None]:
         return self.around("create_container", None, self.inner.create_container)
