@@ -823,3 +823,9 @@ async def test_what_was_answered_was_synced_first(root: Path, monkeypatch: pytes
     order.clear()
     await put(LocalDriver(root, fsync=False), "a/b/key")
     assert order == ["publish"]
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_no_name_enters_the_directory_itself_or_the_one_above(root: Path, name: str) -> None:
+    with local_directory.Directory.root(str(root)) as directory, pytest.raises(InvalidKeyError):
+        directory.enter(name)
