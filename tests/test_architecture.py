@@ -31,9 +31,19 @@ class Row:
     """Whether modules of this row may import each other."""
 
 
-CONTRACT: Final = ("protocol", "types", "errors", "policies", "keys", "budget")
+CONTRACT: Final = (
+    "protocol",
+    "types",
+    "errors",
+    "policies",
+    "keys",
+    "budget",
+    "body",
+    "capabilities",
+    "handles",
+)
 TRANSPORT: Final = ("_http.", "checksums")
-STORE: Final = ("store", "services", "url")
+STORE: Final = ("core", "store", "services", "url")
 
 ROWS: Final[Mapping[str, Row]] = {
     "contract": Row(modules=CONTRACT),

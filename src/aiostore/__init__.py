@@ -10,7 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aiostore._engine.lease import Lease
+    from aiostore._engine.probe import ProbeResult
     from aiostore.budget import set_memory_limit
+    from aiostore.capabilities import Capabilities, Conditions, Guarantee
     from aiostore.errors import (
         AlreadyExistsError,
         ConfigurationError,
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
         CorruptedError,
         InvalidKeyError,
         InvalidRangeError,
+        LeaseLostError,
         NotFoundError,
         NotModifiedError,
         NotSupportedError,
@@ -33,26 +37,27 @@ if TYPE_CHECKING:
         UnavailableError,
         WriteOutcomeUnknownError,
     )
+    from aiostore.handles import AsyncBinaryFile, AsyncTextFile, ObjectStream
     from aiostore.policies import ClientOptions, Limits, RetryPolicy, Timeouts
-    from aiostore.protocol import AsyncBinaryFile, AsyncObjectStore, AsyncTextFile, Driver, ObjectStream
+    from aiostore.protocol import AsyncObjectStore, Driver
     from aiostore.services import LocalStore, MemoryStore, S3Store
     from aiostore.store import Store
     from aiostore.types import (
-        Capabilities,
-        Conditions,
         Container,
         DeleteResult,
         Encryption,
-        Guarantee,
         ListResult,
         ObjectMeta,
         ObjectVersion,
         PutResult,
+        SignedPost,
         Upload,
     )
     from aiostore.url import connect
 
 _MODULES = {
+    "_engine.lease": ["Lease"],
+    "_engine.probe": ["ProbeResult"],
     "budget": ["set_memory_limit"],
     "errors": [
         "AlreadyExistsError",
@@ -61,6 +66,7 @@ _MODULES = {
         "CorruptedError",
         "InvalidKeyError",
         "InvalidRangeError",
+        "LeaseLostError",
         "NotFoundError",
         "NotModifiedError",
         "NotSupportedError",
@@ -77,20 +83,20 @@ _MODULES = {
         "WriteOutcomeUnknownError",
     ],
     "policies": ["ClientOptions", "Limits", "RetryPolicy", "Timeouts"],
-    "protocol": ["AsyncBinaryFile", "AsyncObjectStore", "AsyncTextFile", "Driver", "ObjectStream"],
+    "capabilities": ["Capabilities", "Conditions", "Guarantee"],
+    "handles": ["AsyncBinaryFile", "AsyncTextFile", "ObjectStream"],
+    "protocol": ["AsyncObjectStore", "Driver"],
     "services": ["LocalStore", "MemoryStore", "S3Store"],
     "store": ["Store"],
     "types": [
-        "Capabilities",
-        "Conditions",
         "Container",
         "DeleteResult",
         "Encryption",
-        "Guarantee",
         "ListResult",
         "ObjectMeta",
         "ObjectVersion",
         "PutResult",
+        "SignedPost",
         "Upload",
     ],
     "url": ["connect"],
@@ -116,6 +122,8 @@ __all__ = [
     "Guarantee",
     "InvalidKeyError",
     "InvalidRangeError",
+    "Lease",
+    "LeaseLostError",
     "Limits",
     "ListResult",
     "LocalStore",
@@ -129,11 +137,13 @@ __all__ = [
     "ObjectVersion",
     "PermissionDeniedError",
     "PreconditionFailedError",
+    "ProbeResult",
     "PutResult",
     "RateLimitedError",
     "RequestTimeoutError",
     "RetryPolicy",
     "S3Store",
+    "SignedPost",
     "Store",
     "StoreClosedError",
     "StoreError",

@@ -16,6 +16,7 @@
     ├── NotSupportedError        (also NotImplementedError)
     ├── CorruptedError           bytes do not match their checksum
     ├── WriteOutcomeUnknownError a conditional write may or may not have happened
+    ├── LeaseLostError           a lease ran out or was taken over while it was held
     ├── StoreClosedError
     └── TransientError           worth sending again; nothing else is
         ├── RateLimitedError     429, 503 SlowDown
@@ -158,6 +159,10 @@ class CorruptedError(StoreError):
 
 class WriteOutcomeUnknownError(StoreError):
     """A conditional write may or may not have been applied and the service no longer tells; read before repeating."""
+
+
+class LeaseLostError(StoreError):
+    """A lease ran out, or was taken over, before its holder released it: what it protects may be in other hands."""
 
 
 class StoreClosedError(StoreError):

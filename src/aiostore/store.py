@@ -1,97 +1,48 @@
-"""The one implementation of ``AsyncObjectStore``: verbs for callers, derived from a driver's primitives."""
+"""The store that application code holds: the core verbs, and all that is made of them or passed on to the service."""
 
 from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, BinaryIO, overload
 from weakref import WeakSet
 
-from aiostore import files
-from aiostore._engine import copy as _copy
 from aiostore._engine import delete as _delete
 from aiostore._engine import download as _download
-from aiostore._engine import listing, options, own_write, read, write
+from aiostore._engine import listing, options
 from aiostore._engine import update as _update
-from aiostore._engine.context import Context
-from aiostore._engine.object_stream import Stream
-from aiostore._engine.window import Window
+from aiostore._engine.lease import Lease
+from aiostore.core import DELETE, CoreStore
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
-    NotSupportedError,
-    StoreClosedError,
+    NotFoundError,
 )
 from aiostore.keys import check_key, check_prefix
-from aiostore.policies import Integrity, Limits, RetryPolicy
-from aiostore.protocol import (
-    AsyncBinaryFile,
-    AsyncTextFile,
-    BinaryMode,
-    Condition,
-    Driver,
-    FileOptions,
-    Progress,
-    Source,
-    TextMode,
-)
 from aiostore.types import (
     Buffer,
-    Capabilities,
+    Condition,
     Container,
-    DeleteOptions,
     DeleteResult,
     Encryption,
     GetOptions,
-    ListResult,
+    ListOptions,
     ObjectMeta,
     ObjectVersion,
+    PostOptions,
+    Progress,
     PutOptions,
     PutResult,
-    SignOptions,
+    SignedPost,
     Upload,
 )
-from aiostore.wrappers.limits import LimitDriver
-from aiostore.wrappers.observe import ObserveDriver, Observer
-from aiostore.wrappers.prefix import PrefixDriver
-from aiostore.wrappers.retry import RetryBudget, RetryDriver
-from aiostore.wrappers.wrapper import Wrapper
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
-DELETE = DeleteOptions()
-"""Nothing but the object itself."""
 
 
-def stack(
-    driver: Driver, retry: RetryPolicy, retry_budget: RetryBudget, limits: Limits, observers: Sequence[Observer]
-) -> Driver:
-    """The policies around a driver: observe(retry(limit(driver))). Timeouts belong to the transport below."""
-    stacked: Driver = RetryDriver(LimitDriver(driver, limits.requests, adaptive=limits.adaptive), retry, retry_budget)
-    return ObserveDriver(stacked, observers) if observers else stacked
-
-
-class _Closed(Wrapper):
-    """What a closed store has for a driver: it refuses everything, at no cost to a store that is open."""
-
-    __slots__ = ()
-
-    async def around(self, operation: str, key: str | None, call: Callable[[*Ts], Awaitable[T]], *arguments: *Ts) -> T:
-        raise StoreClosedError(
-            "the store is closed; make a new one, or use it inside its `async with`",
-            key=key,
-            operation=operation,
-            store=self.location,
-        )
-
-
-class Store:
+class Store(CoreStore):
     """A container (and prefix) of some service, as application code sees it; see :class:`aiostore.AsyncObjectStore`.
 
     ``observers`` are called with an :class:`~aiostore.wrappers.observe.Event` after each request. The store opens its
@@ -99,64 +50,6 @@ class Store:
     its own. ``async with`` (or ``aclose``) closes those of the running loop. It can be pickled: its configuration is,
     its connections are not.
     """
-
-    def __init__(
-        self,
-        driver: Driver,
-        *,
-        prefix: str = "",
-        retry: RetryPolicy | None = None,
-        limits: Limits | None = None,
-        integrity: Integrity = "auto",
-        observers: Sequence[Observer] = (),
-    ) -> None:
-        if integrity not in {"auto", "require", "off"}:
-            raise ConfigurationError(f'integrity={integrity!r}: it is "auto", "require" or "off"')
-        retry, limits = retry or RetryPolicy(), limits or Limits()
-        self._recipe = {"retry": retry, "limits": limits, "integrity": integrity, "observers": tuple(observers)}
-        self._raw = driver
-        self._derived: WeakSet[Store] = WeakSet()
-        budget = RetryBudget(retry)
-        base = stack(driver, retry, budget, limits, observers)
-        self._adopt(
-            Context(
-                driver=base,
-                retry=retry,
-                retry_budget=budget,
-                limits=limits,
-                integrity=integrity,
-                reads=Window(limits.reads, adaptive=limits.adaptive),
-                writes=Window(limits.writes, adaptive=limits.adaptive),
-            ),
-            prefix,
-            None,
-        )
-
-    def _adopt(self, context: Context, prefix: str, owner: Store | None) -> None:
-        """Take over a stack. What belongs to an ``owner`` shares its connections, permits and retry budget."""
-        base = context.driver
-        self._base = context
-        self._prefix = check_prefix(prefix, "prefix")
-        self._context = replace(context, driver=PrefixDriver(base, prefix)) if prefix else context
-        self._owner = owner
-        if owner is not None:
-            owner._derived.add(self)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self._raw, self._prefix, self._recipe)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.location}>"
-
-    @property
-    def location(self) -> str:
-        """The store's URL, without credentials."""
-        return self._context.driver.location
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the service can do and promise."""
-        return self._context.driver.capabilities
 
     def with_prefix(self, prefix: str) -> Store:
         """The same store, seeing only keys that start with ``prefix`` (added to its own), without it.
@@ -180,78 +73,6 @@ class Store:
         derived._adopt(context, "", self._owner or self)
         return derived
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections of the running loop, and the store for good. Safe to repeat.
-
-        A store made by ``with_prefix`` or ``sibling`` leaves the connections to the one it was made from.
-        """
-        for store in [self, *self._derived]:
-            store._context = replace(store._context, driver=_closed(store._context.driver))
-        if self._owner is None:
-            await self._base.driver.aclose()
-
-    # --- reading
-
-    async def get(
-        self,
-        key: str,
-        *,
-        start: int | None = None,
-        stop: int | None = None,
-        if_match: Condition | None = None,
-        if_none_match: Condition | None = None,
-        if_modified_since: datetime | None = None,
-        version: str | None = None,
-        encryption: Encryption | None = None,
-        raw: bool = False,
-    ) -> bytes:
-        """Read an object, or the bytes ``[start, stop)`` of it; see :meth:`AsyncObjectStore.get`."""
-        check_key(key, "get")
-        get_options = options.get_options(
-            key, "get", start, stop, if_match, if_none_match, if_modified_since, version, encryption
-        )
-        return await read.read(self._context, key, get_options)
-
-    def stream(
-        self,
-        key: str,
-        *,
-        start: int | None = None,
-        stop: int | None = None,
-        if_match: Condition | None = None,
-        if_none_match: Condition | None = None,
-        if_modified_since: datetime | None = None,
-        version: str | None = None,
-        encryption: Encryption | None = None,
-        raw: bool = False,
-        chunk_size: int | None = None,
-        concurrency: int | None = None,
-    ) -> Stream:
-        """Read an object in chunks, ahead and in order; see :meth:`AsyncObjectStore.stream`."""
-        check_key(key, "stream")
-        get_options = options.get_options(
-            key, "stream", start, stop, if_match, if_none_match, if_modified_since, version, encryption
-        )
-        return Stream(self._context, key, get_options, chunk_size=chunk_size, concurrency=concurrency)
-
-    async def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
-        """The bytes ``[start, stop)`` of the stored object; a negative ``start`` counts from the end."""
-        check_key(key, "get_range")
-        get_options = options.get_options(key, "get_range", start, stop, None, None, None, None, None)
-        return await read.read(self._context, key, get_options)
-
-    async def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> builtins.list[bytes]:
-        """Several ranges of one state of the object; see :meth:`AsyncObjectStore.get_ranges`."""
-        return await read.read_ranges(self._context, check_key(key, "get_ranges"), ranges)
-
     async def get_json(self, key: str) -> Any:  # JSON is any value
         """The object, parsed as JSON.
 
@@ -259,20 +80,6 @@ class Store:
             json.JSONDecodeError: if it is not JSON.
         """
         return json.loads(await self.get(key))
-
-    async def head(self, key: str, *, version: str | None = None, encryption: Encryption | None = None) -> ObjectMeta:
-        """What the service says of the object, without its bytes."""
-        check_key(key, "head")
-        wanted = (
-            options.WHOLE
-            if version is None and encryption is None
-            else GetOptions(version=version, encryption=encryption)
-        )
-        return own_write.hide(await self._context.driver.head(key, wanted))
-
-    async def exists(self, key: str) -> bool:
-        """Whether the object exists. Errors other than "not found" are raised."""
-        return await read.exists(self._context, check_key(key, "exists"))
 
     async def size(self, key: str) -> int:
         """The size of the stored object in bytes."""
@@ -297,100 +104,6 @@ class Store:
                 f"download {key!r}: the target is a Path or an open binary file, not {type(target).__name__}"
             )
         return await _download.to_file(self._context, key, target, wanted, progress)
-
-    # --- files
-
-    @overload
-    def open(
-        self, key: str, mode: TextMode = "r", *, encoding: str | None = None, errors: str | None = None,
-        newline: str | None = None, **options: Unpack[FileOptions],
-    ) -> AsyncTextFile: ...  # fmt: skip
-    @overload
-    def open(self, key: str, mode: BinaryMode, **options: Unpack[FileOptions]) -> AsyncBinaryFile: ...
-    def open(
-        self, key: str, mode: str = "r", *, encoding: str | None = None, errors: str | None = None,
-        newline: str | None = None, **options: Unpack[FileOptions],
-    ) -> AsyncTextFile | AsyncBinaryFile:  # fmt: skip
-        """A buffered file over one object; see :meth:`AsyncObjectStore.open`."""
-        check_key(key, "open")
-        return files.open_file(lambda: self._context, key, mode, encoding, errors, newline, options)
-
-    # --- writing
-
-    async def put(
-        self,
-        key: str,
-        data: Source,
-        *,
-        content_type: str | None = None,
-        content_encoding: str | None = None,
-        content_disposition: str | None = None,
-        content_language: str | None = None,
-        cache_control: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-        storage_class: str | None = None,
-        encryption: Encryption | None = None,
-        acl: str | None = None,
-        if_match: Condition | None = None,
-        if_none_match: Condition | None = None,
-        if_absent: bool = False,
-        compress: str | None = None,
-        level: int | None = None,
-        part_size: int | None = None,
-        concurrency: int | None = None,
-        progress: Progress | None = None,
-        headers: Mapping[str, str] | None = None,
-        best_effort: bool = False,
-    ) -> PutResult:
-        """Write one object of any size, atomically; see :meth:`AsyncObjectStore.put`.
-
-        ``content_type`` is guessed from the key's suffix if it is not given.
-        """
-        check_key(key, "put")
-        if content_type is None:
-            content_type = options.content_type(key)
-        if compress is not None or level is not None:
-            raise NotSupportedError(
-                "compression on the way is not available: compress the bytes, and pass content_encoding",
-                key=key, operation="put", store=self.location,
-            )  # fmt: skip
-        if if_absent:
-            if if_none_match is not None:
-                raise ConfigurationError("put: if_absent and if_none_match exclude each other", key=key)
-            if_none_match = "*"
-        if (
-            metadata is None and content_encoding is None and content_disposition is None and content_language is None
-            and cache_control is None and tags is None and storage_class is None and encryption is None
-            and acl is None and if_match is None and if_none_match is None and headers is None
-        ):  # fmt: skip
-            put_options = options.typed(content_type)
-        else:
-            put_options = PutOptions(
-                content_type=content_type,
-                content_encoding=content_encoding,
-                content_disposition=content_disposition,
-                content_language=content_language,
-                cache_control=cache_control,
-                metadata=options.pairs("metadata", metadata, key),
-                tags=options.pairs("tags", tags, key),
-                storage_class=storage_class,
-                encryption=encryption,
-                acl=acl,
-                if_match=options.match(if_match, "if_match"),
-                if_none_match=options.match(if_none_match, "if_none_match"),
-                headers=options.pairs("headers", headers, key),
-            )
-        return await write.put(
-            self._context,
-            key,
-            data,
-            put_options,
-            part_size=part_size,
-            concurrency=concurrency,
-            progress=progress,
-            best_effort=best_effort,
-        )
 
     async def put_json(self, key: str, value: object, *, if_match: Condition | None = None) -> PutResult:
         """Write ``value`` as JSON (UTF-8, compact).
@@ -465,15 +178,30 @@ class Store:
             best_effort=best_effort,
         )
 
-    async def delete(
-        self, key: str, *, version: str | None = None, if_match: Condition | None = None, best_effort: bool = False
-    ) -> None:
-        """Delete the object. A missing one is no error, so that a delete can be repeated."""
-        check_key(key, "delete")
-        wanted = DELETE
-        if version is not None or if_match is not None:
-            wanted = DeleteOptions(version=version, if_match=options.match(if_match, "if_match"))
-        await _delete.delete(self._context, key, wanted, best_effort=best_effort)
+    def lease(self, key: str, *, ttl: float = 30.0, wait: float | None = None) -> Lease:
+        """The right to do what only one may do at a time, kept in an object: ``async with store.lease(key) as lease``.
+
+        Entering waits until the lease is free, at most ``wait`` seconds (0: one try; None: no limit of its own, use
+        :func:`asyncio.timeout`). Then it is renewed in the background, and released at the end. A holder that dies, or
+        that cannot reach the service, loses it: others may take it over about ``ttl`` seconds after its last renewal.
+        No clock is compared with another machine's. Whoever held the lease knows first: ``lease.lost`` is an event,
+        ``lease.check()`` raises :class:`~aiostore.LeaseLostError`, and so does leaving the body.
+
+        A process that was paused may still act before it notices. What must never happen twice needs ``lease.token``,
+        which is greater for every later holder: hand it on with each action, and let the system that acts refuse a
+        token that is smaller than one it has seen. For an object in a store, keep the token in the object and write
+        with ``if_match`` of a state whose token is not greater, as ``update`` does with a function that checks it.
+
+        The object is never deleted, so that tokens increase for ever; do not delete it while anybody uses the lease.
+        A cancelled holder releases the lease; what cannot be released runs out by itself. Leave the lease before you
+        close the store.
+
+        Raises:
+            NotSupportedError: if conditions on puts are not atomic on this service.
+            PreconditionFailedError: (on entering) if another holds the lease, and it was not free within ``wait``.
+            LeaseLostError: (on leaving) if the lease was lost meanwhile.
+        """
+        return Lease(self._context, check_key(key, "lease"), ttl=ttl, wait=wait)
 
     async def delete_many(self, keys: Iterable[str]) -> builtins.list[DeleteResult]:
         """Delete all ``keys`` in as few requests as the service takes; one result for each, in their order."""
@@ -481,34 +209,6 @@ class Store:
             raise TypeError(f"delete_many takes many keys, not one str: use [{keys!r}]")
         wanted = [check_key(key, "delete_many") for key in keys]
         return await _delete.delete_many(self._context, wanted, DELETE)
-
-    async def copy(self, source: str, target: str, *, if_absent: bool = False, best_effort: bool = False) -> PutResult:
-        """Copy within the store, on the service's side, with metadata, whatever the size."""
-        check_key(source, "copy")
-        check_key(target, "copy")
-        return await _copy.copy(self._context, source, target, if_absent=if_absent, best_effort=best_effort)
-
-    async def rename(
-        self, source: str, target: str, *, if_absent: bool = False, best_effort: bool = False
-    ) -> PutResult:
-        """Copy, then delete the source; where the service renames, one atomic step."""
-        check_key(source, "rename")
-        check_key(target, "rename")
-        return await _copy.rename(self._context, source, target, if_absent=if_absent, best_effort=best_effort)
-
-    # --- listing
-
-    def list(self, prefix: str = "", *, start_after: str | None = None) -> AsyncIterator[ObjectMeta]:
-        """Every object whose key starts with ``prefix`` and sorts after ``start_after``, page by page."""
-        check_prefix(prefix, "list")
-        return listing.objects(self._context, prefix, start_after)
-
-    async def list_with_delimiter(self, prefix: str = "", *, delimiter: str = "/") -> ListResult:
-        """One level: the objects below ``prefix`` up to the next ``delimiter``, and the common prefixes."""
-        check_prefix(prefix, "list_with_delimiter")
-        if not delimiter:
-            raise ConfigurationError("list_with_delimiter: the delimiter cannot be empty; use list() for all keys")
-        return await listing.level(self._context, prefix, delimiter)
 
     async def uploads(self, prefix: str = "", *, older_than: timedelta | None = None) -> AsyncIterator[Upload]:
         """Multipart uploads under way below ``prefix``; only those that began at least ``older_than`` ago."""
@@ -569,30 +269,48 @@ class Store:
         """Make an older or deleted version current again, or fetch an archived object back for ``days`` days."""
         await self._context.driver.restore(check_key(key, "restore"), version, days)
 
-    async def sign(
+    async def sign_post(
         self,
         key: str,
         *,
-        method: str = "GET",
         expires_in: float = 3600,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> str:
-        """A URL that allows ``method`` on this object to whoever holds it, for ``expires_in`` seconds."""
-        check_key(key, "sign")
-        if not expires_in > 0:
+        min_size: int = 0,
+        max_size: int | None = None,
+        content_type: str | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> SignedPost:
+        """A form with which a browser uploads one file under ``key``, for ``expires_in`` seconds.
+
+        The service refuses a file of fewer than ``min_size`` or more than ``max_size`` bytes, and one of another
+        ``content_type``; one that ends in ``/`` allows all types that begin so. ``fields`` are further fields of the
+        form, which must arrive as they are. In ``key``, ``${filename}`` stands for the file's own name.
+
+        Raises:
+            NotSupportedError: if the service has no such forms.
+        """
+        check_key(key, "sign_post")
+        if min_size < 0 or (max_size is not None and max_size < min_size):
             raise ConfigurationError(
-                f"expires_in={expires_in!r}: a URL is valid for more than 0 seconds", key=key, operation="sign"
+                f"min_size={min_size}, max_size={max_size}: no file has such a size", key=key, operation="sign_post"
             )
-        wanted = SignOptions(
-            method=method.upper(),
+        wanted = PostOptions(
             expires_in=expires_in,
-            params=options.pairs("params", params, key),
-            headers=options.pairs("headers", headers, key),
+            min_size=min_size,
+            max_size=max_size,
+            content_type=content_type,
+            fields=options.pairs("fields", fields, key),
         )
-        return await self._context.driver.sign(key, wanted)
+        return await self._context.driver.sign_post(key, wanted)
 
     # --- containers
+
+    async def container_exists(self) -> bool:
+        """Whether the container of this store exists (and may be listed). Other errors than "not found" are raised."""
+        try:
+            await self._context.driver.list_page(ListOptions(limit=1))
+        except NotFoundError:
+            return False
+        return True
 
     async def create_container(self) -> None:
         """Create the container of this store.
@@ -622,13 +340,3 @@ class Store:
         async for page in listing.pages(driver.list_containers, driver.location):
             for container in page.containers:
                 yield container
-
-
-def _rebuild(cls: type[Store], driver: Driver, prefix: str, recipe: dict[str, Any]) -> Store:
-    store = cls.__new__(cls)
-    Store.__init__(store, driver, prefix=prefix, **recipe)
-    return store
-
-
-def _closed(driver: Driver) -> Driver:
-    return driver if isinstance(driver, _Closed) else _Closed(driver)

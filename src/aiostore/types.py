@@ -7,13 +7,9 @@ mappings from the algorithm's name (``"md5"``, ``"crc32"``, ``"crc32c"``, ``"crc
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import IntEnum
-from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from aiostore.errors import StoreError
@@ -402,161 +398,10 @@ class ContainerPage:
     next_token: str | None = None
 
 
-# --- what a driver can do -------------------------------------------------------------------------------------------
+# --- what callers say of a call -------------------------------------------------------------------------------------
 
+Condition: TypeAlias = str | ObjectMeta | PutResult
+"""The state that a precondition demands: an ETag, or what a read or a write answered."""
 
-class Guarantee(IntEnum):
-    """How a condition on a write holds against concurrent writers."""
-
-    NONE = 0
-    """The service ignores or refuses it."""
-    BEST_EFFORT = 1
-    """It is checked, but two writers may both win."""
-    ATOMIC = 2
-    """At most one of any number of concurrent writers wins."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
-    """The guarantees behind ``if_absent`` (create-only) and ``if_match`` (compare-and-swap) of one primitive."""
-
-    if_absent: Guarantee = Guarantee.NONE
-    if_match: Guarantee = Guarantee.NONE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartLimits:
-    """What multipart writes must keep to. The last part may be smaller than ``min_size``.
-
-    ``equal`` services demand that all parts but the last have one size.
-    """
-
-    min_size: int = 5 * 1024**2
-    max_size: int = 5 * 1024**3
-    max_count: int = 10_000
-    equal: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What a driver can do and promise. A value, so that it survives every wrapper.
-
-    ``operations`` are the names of the primitives that do not merely refuse. ``checksums`` are the algorithms that the
-    service verifies on upload, best first; reads are verified by whatever ``ObjectMeta.checksums`` holds.
-    ``max_put`` and ``max_copy`` are the largest bodies in bytes of one put and one copy; ``delete_batch`` the most keys
-    of one ``delete_many``.
-    """
-
-    operations: frozenset[str]
-    put: Conditions = Conditions()
-    complete: Conditions = Conditions()
-    copy: Conditions = Conditions()
-    delete: Conditions = Conditions()
-    ranges: bool = True
-    suffix_range: bool = True
-    ordered_listing: bool = True
-    multipart: PartLimits | None = None
-    max_put: int = 5 * 1024**3
-    max_copy: int = 5 * 1024**3
-    delete_batch: int = 1
-    checksums: tuple[str, ...] = ()
-    metadata: bool = True
-
-
-# --- bodies: what is sent, replayable so that a request can be sent again -------------------------------------------
-
-READ_BLOCK: Final = 1024**2
-"""Bytes that a file is read by."""
-
-
-@runtime_checkable
-class Body(Protocol):
-    """What ``put`` and ``put_part`` send: can be iterated any number of times, each time with the same bytes."""
-
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        ...
-
-    @property
-    def buffers(self) -> Sequence[Buffer] | None:
-        """The whole body if it lies in memory, else None. The buffers are the caller's: not copied, not changed."""
-        ...
-
-    def chunks(self) -> AsyncIterator[Buffer]:
-        """The bytes from the beginning, in pieces of any size.
-
-        Raises:
-            OSError: if the source cannot be read, or has become shorter.
-        """
-        ...
-
-
-class Buffers:
-    """A body that lies in memory, in one or more buffers."""
-
-    __slots__ = ("_buffers", "_size")
-
-    def __init__(self, buffers: Sequence[Buffer], size: int | None = None) -> None:
-        self._buffers = buffers
-        self._size = sum(memoryview(buffer).nbytes for buffer in buffers) if size is None else size
-
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        return self._size
-
-    @property
-    def buffers(self) -> Sequence[Buffer]:
-        """The caller's own buffers."""
-        return self._buffers
-
-    async def chunks(self) -> AsyncIterator[Buffer]:
-        """The buffers, one by one."""
-        for buffer in self._buffers:
-            yield buffer
-
-
-class FileRegion:
-    """A body that is ``size`` bytes of a file from ``offset`` on, read in worker threads as it is sent."""
-
-    __slots__ = ("_offset", "_path", "_size")
-
-    def __init__(self, path: Path, offset: int, size: int) -> None:
-        self._path = path
-        self._offset = offset
-        self._size = size
-
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        return self._size
-
-    @property
-    def buffers(self) -> None:
-        """None: it does not lie in memory."""
-        return
-
-    async def chunks(self) -> AsyncIterator[Buffer]:
-        """The bytes, read block by block.
-
-        Raises:
-            OSError: if the file cannot be read or has become shorter.
-        """
-        position, end = self._offset, self._offset + self._size
-        descriptor = await asyncio.to_thread(os.open, self._path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        try:
-            while position < end:
-                chunk = await asyncio.to_thread(_read_at, descriptor, min(READ_BLOCK, end - position), position)
-                if not chunk:
-                    raise OSError(f"{self._path} became shorter while it was being sent: {position} of {end} bytes")
-                position += len(chunk)
-                yield chunk
-        finally:
-            os.close(descriptor)
-
-
-def _read_at(descriptor: int, count: int, position: int) -> bytes:
-    """Like os.pread, which Windows lacks; only one reader uses the descriptor at a time."""
-    os.lseek(descriptor, position, os.SEEK_SET)
-    return os.read(descriptor, count)
+Progress: TypeAlias = Callable[[int, int | None], None]
+"""Called with (bytes done, bytes in all or None) as a transfer moves. It must return at once."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiostore import Limits, S3Store, Store
-from aiostore.types import PartLimits
+from aiostore.capabilities import PartLimits
 from tests.servers.server import S3Endpoint
 
 MIB = 1024**2

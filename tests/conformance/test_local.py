@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from aiostore import Capabilities, Conditions, Guarantee, Limits, LocalStore, Store
+from aiostore.capabilities import PartLimits
 from aiostore.testing import StoreConformance
 from aiostore.testing.conformance.keys import ODD_KEYS
-from aiostore.types import PartLimits
 
 ATOMIC = Conditions(if_absent=Guarantee.ATOMIC, if_match=Guarantee.ATOMIC)
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from aiostore.capabilities import Capabilities, Conditions, Guarantee, PartLimits
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.policies import Limits
 from aiostore.store import Store
 from aiostore.testing import StoreConformance
-from aiostore.types import Capabilities, Conditions, Guarantee, PartLimits
 
 ATOMIC = Conditions(if_absent=Guarantee.ATOMIC, if_match=Guarantee.ATOMIC)
 

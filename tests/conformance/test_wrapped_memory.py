@@ -8,24 +8,14 @@ from typing import Any, TypeVar, TypeVarTuple
 
 import pytest
 
+from aiostore.capabilities import Capabilities, Conditions, Guarantee, PartLimits
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import NotSupportedError, PermissionDeniedError
 from aiostore.policies import Limits, RetryPolicy
 from aiostore.protocol import Driver
 from aiostore.store import Store
 from aiostore.testing import FailRandomly, FaultyDriver, StoreConformance
-from aiostore.types import (
-    Capabilities,
-    Conditions,
-    GetOptions,
-    GetResult,
-    Guarantee,
-    Part,
-    PartLimits,
-    PutOptions,
-    PutResult,
-    Upload,
-)
+from aiostore.types import GetOptions, GetResult, Part, PutOptions, PutResult, Upload
 from aiostore.wrappers.observe import Event
 from aiostore.wrappers.prefix import PrefixDriver
 from aiostore.wrappers.readonly import ReadonlyDriver

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aiostore import checksums
+from aiostore.body import Body, Buffers, FileRegion
+from aiostore.capabilities import Conditions, Guarantee
 from aiostore.drivers import local_draft
 from aiostore.drivers.local import LocalDriver
 from aiostore.drivers.local_keys import check_windows_name
@@ -33,16 +35,11 @@ from aiostore.errors import (
 from aiostore.protocol import Driver
 from aiostore.types import (
     ANY,
-    Body,
     Buffer,
-    Buffers,
-    Conditions,
     CopyOptions,
     DeleteOptions,
     Encryption,
-    FileRegion,
     GetOptions,
-    Guarantee,
     ListOptions,
     ListPage,
     Match,

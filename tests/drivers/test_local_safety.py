@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from aiostore.body import Buffers
 from aiostore.drivers import local_directory, local_draft, local_object, local_thread
 from aiostore.drivers.local import LocalDriver
 from aiostore.errors import (
@@ -36,7 +37,6 @@ from aiostore.errors import (
 from aiostore.types import (
     ANY,
     Buffer,
-    Buffers,
     CopyOptions,
     DeleteOptions,
     GetOptions,

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aiostore import checksums
+from aiostore.body import Buffers
+from aiostore.capabilities import Conditions, Guarantee, PartLimits
 from aiostore.drivers import memory
 from aiostore.drivers.base_conditions import check_write
 from aiostore.drivers.memory import MemoryDriver
@@ -30,18 +32,14 @@ from aiostore.protocol import Driver
 from aiostore.types import (
     ANY,
     Buffer,
-    Buffers,
-    Conditions,
     CopyOptions,
     DeleteOptions,
     Encryption,
     GetOptions,
-    Guarantee,
     ListOptions,
     ListPage,
     Match,
     ObjectMeta,
-    PartLimits,
     PutOptions,
     PutResult,
     SignOptions,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from aiostore import checksums
+from aiostore.body import FileRegion
 from aiostore.drivers.s3 import S3Driver
 from aiostore.errors import (
     AlreadyExistsError,
@@ -21,16 +22,7 @@ from aiostore.errors import (
     PreconditionFailedError,
     UnavailableError,
 )
-from aiostore.types import (
-    CopyOptions,
-    DeleteOptions,
-    FileRegion,
-    GetOptions,
-    ListOptions,
-    Match,
-    PutOptions,
-    SignOptions,
-)
+from aiostore.types import CopyOptions, DeleteOptions, GetOptions, ListOptions, Match, PutOptions, SignOptions
 from tests.drivers.s3_buckets import (
     MD5,
     MIB,

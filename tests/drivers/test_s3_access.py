@@ -25,13 +25,7 @@ from aiostore.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from aiostore.types import (
-    Encryption,
-    GetOptions,
-    ListOptions,
-    PutOptions,
-    SignOptions,
-)
+from aiostore.types import Encryption, GetOptions, ListOptions, PutOptions, SignOptions
 from tests.drivers.s3_buckets import (
     WHOLE,
     body,

@@ -16,11 +16,7 @@ from aiostore.errors import (
     PreconditionFailedError,
     StoreError,
 )
-from aiostore.types import (
-    Encryption,
-    ListOptions,
-    PutOptions,
-)
+from aiostore.types import Encryption, ListOptions, PutOptions
 from tests.drivers.s3_buckets import (
     MIB,
     WHOLE,

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from aiostore import checksums
+from aiostore.body import Buffers
+from aiostore.capabilities import Guarantee
 from aiostore.drivers.s3 import S3Driver
 from aiostore.errors import (
     AlreadyExistsError,
@@ -19,18 +21,7 @@ from aiostore.errors import (
     StoreError,
     TransientError,
 )
-from aiostore.types import (
-    ANY,
-    Buffers,
-    CopyOptions,
-    DeleteOptions,
-    GetOptions,
-    Guarantee,
-    Match,
-    PutOptions,
-    PutResult,
-    Upload,
-)
+from aiostore.types import ANY, CopyOptions, DeleteOptions, GetOptions, Match, PutOptions, PutResult, Upload
 from tests.drivers.s3_buckets import (
     MIB,
     WHOLE,

@@ -19,7 +19,7 @@ LINGER = 1.0
 """Seconds for which a connection that is being closed still listens, as servers do."""
 FLUSH = 5.0
 POLL = 0.01
-ESTABLISHED = 1
+ESTABLISHED, CLOSED = 1, 7
 NO_FAULT = Fault()
 
 
@@ -131,7 +131,7 @@ class Connection:
         import fcntl  # Unix only
         import termios
 
-        if self._writer.transport.is_closing():
+        if self._writer.transport.is_closing() or self._state() == CLOSED:
             return 0
         queued = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
         return self._writer.transport.get_write_buffer_size() + int(struct.unpack("i", queued)[0])
@@ -140,7 +140,10 @@ class Connection:
         # Not by reading: what is held back must stay where it is, so that the client's buffers fill up.
         if self._writer.transport.is_closing():
             return True
-        return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != ESTABLISHED
+        return self._state() != ESTABLISHED
+
+    def _state(self) -> int:
+        return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
 
     def _request(self, head: Head) -> Request:
         method, target, _ = head.start.split(" ", 2)

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiostore.body import Buffers
 from aiostore.budget import BUDGET
+from aiostore.capabilities import PartLimits
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import (
     AlreadyExistsError,
@@ -31,7 +33,7 @@ from aiostore.policies import Limits, RetryPolicy
 from aiostore.store import Store
 from aiostore.testing import EVERY, Call, Cut, Fail, FailRandomly, Fault, FaultyDriver, Flip, Hold
 from aiostore.testing.conformance.suite import payload
-from aiostore.types import Buffers, DeleteOptions, DeleteResult, GetOptions, PartLimits, PutOptions
+from aiostore.types import DeleteOptions, DeleteResult, GetOptions, PutOptions
 
 PART = 1000
 SIZE = 300

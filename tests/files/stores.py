@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from aiostore.budget import BUDGET
+from aiostore.capabilities import PartLimits
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.policies import Integrity, Limits, RetryPolicy
 from aiostore.protocol import Driver
 from aiostore.store import Store
 from aiostore.testing import Fault, FaultyDriver
-from aiostore.types import GetOptions, PartLimits
+from aiostore.types import GetOptions
 from tests.files.choppy import ChoppyDriver
 
 PART = 1000

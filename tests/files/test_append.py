@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiostore.capabilities import Capabilities, Conditions, PartLimits
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import (
     ConfigurationError,
@@ -22,7 +23,6 @@ from aiostore.errors import (
 )
 from aiostore.testing import EVERY, Fail, Hold
 from aiostore.testing.conformance.suite import payload
-from aiostore.types import Capabilities, Conditions, PartLimits
 from tests.files.stores import PART, faulty
 
 

@@ -9,7 +9,7 @@ import pytest
 from aiostore import MemoryStore, NotSupportedError, Store
 from aiostore.errors import InvalidKeyError
 from aiostore.files.mode import READING, WRITING
-from aiostore.protocol import FileOptions
+from aiostore.handles import FileOptions
 
 
 @pytest.fixture

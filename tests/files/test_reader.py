@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiostore import MemoryStore
+from aiostore.capabilities import Capabilities
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import (
     ConnectionLostError,
@@ -24,10 +25,10 @@ from aiostore.errors import (
     PreconditionFailedError,
     StoreClosedError,
 )
-from aiostore.protocol import AsyncBinaryFile
+from aiostore.handles import AsyncBinaryFile
 from aiostore.testing import EVERY, Cut, Fail, Flip, Hold
 from aiostore.testing.conformance.suite import payload
-from aiostore.types import Capabilities, GetOptions, GetResult
+from aiostore.types import GetOptions, GetResult
 from tests.files.stores import PART, faulty, ranges
 
 SIZE = 10 * PART + 1

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiostore.errors import CorruptedError
-from aiostore.protocol import AsyncTextFile
+from aiostore.handles import AsyncTextFile
 from aiostore.store import Store
 from aiostore.testing import Flip, Hold
 from aiostore.testing.conformance.suite import payload

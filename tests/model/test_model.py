@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from aiostore import LocalStore
+from aiostore.capabilities import PartLimits
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import (
     AlreadyExistsError,
@@ -26,7 +27,7 @@ from aiostore.errors import (
 from aiostore.policies import Limits, RetryPolicy
 from aiostore.store import Store
 from aiostore.testing import FailRandomly, FaultyDriver
-from aiostore.types import PartLimits, PutResult
+from aiostore.types import PutResult
 
 T = TypeVar("T")
 

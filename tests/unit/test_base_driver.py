@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import pytest
 
+from aiostore.body import Buffers
+from aiostore.capabilities import Capabilities
 from aiostore.drivers.base import ADVICE, BaseDriver
 from aiostore.errors import NotSupportedError
 from aiostore.protocol import Driver
 from aiostore.types import (
-    Buffers,
-    Capabilities,
     CopyOptions,
     DeleteOptions,
     GetOptions,

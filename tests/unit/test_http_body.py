@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiostore.body import Body, Buffers, FileRegion
 from aiostore.errors import ConnectionLostError, RequestTimeoutError
-from aiostore.types import Body, Buffer, Buffers, FileRegion
+from aiostore.types import Buffer
 from tests.unit.raw_http import EMPTY, OK, SHORT, Request, busy, serve, transport, until
 
 MIB = 1024**2

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from aiostore._http.client import Transport
+from aiostore.body import Buffers
 from aiostore.errors import ConnectionLostError, RequestTimeoutError, StoreClosedError
 from aiostore.policies import ClientOptions, Timeouts
-from aiostore.types import Buffers
 from tests.unit.raw_http import OK, SHORT, Request, Server, busy, serve, transport, until, usable
 
 

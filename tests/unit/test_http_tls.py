@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from aiostore._http.client import Transport
+from aiostore.body import Buffers
 from aiostore.errors import ConfigurationError, ConnectionLostError
 from aiostore.policies import ClientOptions
-from aiostore.types import Buffers
 from tests.servers.tls import Certificate, issue
 from tests.unit.raw_http import OK, Request, Server, serve, transport
 

@@ -6,9 +6,10 @@ import pytest
 
 from aiostore._http.body import write
 from aiostore._http.exchange import Exchange
+from aiostore.body import Buffers
 from aiostore.errors import ConfigurationError, ConnectionLostError
 from aiostore.policies import ClientOptions
-from aiostore.types import Buffer, Buffers
+from aiostore.types import Buffer
 from tests.unit.raw_http import EMPTY, OK, Request, serve, transport
 
 

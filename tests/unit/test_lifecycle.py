@@ -57,7 +57,9 @@ def test_a_local_store_pickles_with_its_policies(tmp_path: Path) -> None:
 
 
 def test_an_s3_store_pickles_its_configuration() -> None:
-    store = S3Store("bucket", prefix="a/", endpoint="http://127.0.0.1:9", region="x", access_key_id="A", secret_access_key="S")
+    store = S3Store(
+        "bucket", prefix="a/", endpoint="http://127.0.0.1:9", region="x", access_key_id="A", secret_access_key="S"
+    )
     copy = pickle.loads(pickle.dumps(store))
     assert type(copy) is S3Store
     assert copy.location == store.location
@@ -82,9 +84,9 @@ async def test_one_store_serves_two_loops_at_once(tmp_path: Path) -> None:
 
 def test_a_store_serves_one_loop_after_the_other(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    asyncio.run(store.put("k", b"1"))  # type: ignore[arg-type]  # a coroutine it is
+    asyncio.run(store.put("k", b"1"))
     for _ in range(3):
-        assert asyncio.run(store.get("k")) == b"1"  # type: ignore[arg-type]  # a coroutine it is
+        assert asyncio.run(store.get("k")) == b"1"
 
 
 def test_a_store_used_before_a_fork_works_in_the_child(tmp_path: Path) -> None:
@@ -156,5 +158,3 @@ async def test_closing_a_derived_store_leaves_its_origin_open() -> None:
         await derived.put("k", b"1")
     assert await store.get("a/k") == b"1"
     await store.aclose()
-
-

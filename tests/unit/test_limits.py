@@ -8,9 +8,10 @@ import threading
 import pytest
 
 from aiostore import Limits, MemoryStore, RetryPolicy
+from aiostore.body import Buffers
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import RateLimitedError, UnavailableError
-from aiostore.types import Buffers, GetOptions, GetResult, ObjectMeta, PutOptions
+from aiostore.types import GetOptions, GetResult, ObjectMeta, PutOptions
 from aiostore.wrappers.limits import LimitDriver
 from aiostore.wrappers.retry import RetryDriver
 

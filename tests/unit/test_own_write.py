@@ -26,20 +26,11 @@ from aiostore import (
     UnavailableError,
     WriteOutcomeUnknownError,
 )
+from aiostore.body import Buffers
+from aiostore.capabilities import Capabilities, Conditions, Guarantee, PartLimits
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.testing import EVERY, Call, Fail, Fault, FaultyDriver
-from aiostore.types import (
-    Buffers,
-    Capabilities,
-    Conditions,
-    DeleteOptions,
-    Guarantee,
-    Part,
-    PartLimits,
-    PutOptions,
-    PutResult,
-    Upload,
-)
+from aiostore.types import DeleteOptions, Part, PutOptions, PutResult, Upload
 
 PART: Final = 100
 LARGE: Final = bytes(3 * PART)

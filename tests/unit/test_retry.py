@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from aiostore import RetryPolicy, Store
+from aiostore.body import Body, Buffers
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import (
     ConnectionLostError,
@@ -16,7 +16,7 @@ from aiostore.errors import (
     TransientError,
     UnavailableError,
 )
-from aiostore.types import Body, Buffers, GetOptions, ObjectMeta, PutOptions, PutResult
+from aiostore.types import GetOptions, ObjectMeta, PutOptions, PutResult
 from aiostore.wrappers.retry import Backoff, RetryBudget, RetryDriver
 
 QUICK = RetryPolicy(first_delay=0)
@@ -173,5 +173,3 @@ async def test_a_store_uses_the_policy_it_was_given() -> None:
         with pytest.raises(TransientError):
             await store.head("k")
     assert driver.calls == 2
-
-

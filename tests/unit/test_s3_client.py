@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from aiostore.body import Buffers
 from aiostore.drivers.aws_credentials import CallbackCredentials, CredentialsProvider
 from aiostore.drivers.s3 import S3Driver
 from aiostore.drivers.s3_settings import make_driver
@@ -30,7 +31,6 @@ from aiostore.errors import (
 )
 from aiostore.types import (
     ANY,
-    Buffers,
     CopyOptions,
     DeleteOptions,
     Encryption,

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from aiostore.capabilities import Guarantee
 from aiostore.drivers.s3_address import Endpoint
 from aiostore.drivers.s3_dialect import DIALECTS, choose
 from aiostore.errors import ConfigurationError
-from aiostore.types import Guarantee
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiostore import checksums
+from aiostore.body import Body, Buffers, FileRegion
 from aiostore.drivers.s3_dialect import DIALECTS
 from aiostore.drivers.s3_payload import Guarding, document
 from aiostore.drivers.sigv4 import UNSIGNED_PAYLOAD
-from aiostore.types import Body, Buffer, Buffers, FileRegion
+from aiostore.types import Buffer
 
 DATA = bytes(range(256)) * 4096 * 2
 SHA256 = hashlib.sha256(DATA).hexdigest()

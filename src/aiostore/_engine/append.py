@@ -18,6 +18,8 @@ from aiostore._engine.multipart import Multipart
 from aiostore._engine.object_stream import Stream
 from aiostore._engine.spool import Spool
 from aiostore._engine.write import Writer
+from aiostore.body import Body, Buffers
+from aiostore.capabilities import Conditions, PartLimits
 from aiostore.errors import (
     AlreadyExistsError,
     NotFoundError,
@@ -27,19 +29,15 @@ from aiostore.errors import (
     TransientError,
     WriteOutcomeUnknownError,
 )
-from aiostore.protocol import Progress
 from aiostore.types import (
     ANY,
-    Body,
     Buffer,
-    Buffers,
-    Conditions,
     CopyOptions,
     GetOptions,
     Match,
     ObjectMeta,
     Part,
-    PartLimits,
+    Progress,
     PutOptions,
     PutResult,
     Upload,

@@ -11,6 +11,7 @@ from aiostore._engine.multipart import Multipart, part_sizes
 from aiostore._engine.object_stream import Stream
 from aiostore._engine.read import exists
 from aiostore._engine.write import put
+from aiostore.capabilities import Conditions, Guarantee
 from aiostore.errors import (
     AlreadyExistsError,
     NotFoundError,
@@ -22,11 +23,9 @@ from aiostore.errors import (
 )
 from aiostore.types import (
     ANY,
-    Conditions,
     CopyOptions,
     DeleteOptions,
     GetOptions,
-    Guarantee,
     Match,
     ObjectMeta,
     Part,

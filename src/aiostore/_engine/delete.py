@@ -8,13 +8,14 @@ from aiostore._engine import own_write
 from aiostore._engine.context import Context
 from aiostore._engine.gather import gather
 from aiostore._engine.listing import pages
+from aiostore.capabilities import Guarantee
 from aiostore.errors import (
     NotFoundError,
     NotSupportedError,
     StoreClosedError,
     StoreError,
 )
-from aiostore.types import DeleteOptions, DeleteResult, GetOptions, Guarantee, ListOptions, ObjectVersion
+from aiostore.types import DeleteOptions, DeleteResult, GetOptions, ListOptions, ObjectVersion
 
 
 async def delete(context: Context, key: str, options: DeleteOptions, *, best_effort: bool) -> None:

@@ -14,8 +14,7 @@ from aiostore._engine.context import Context
 from aiostore._engine.object_stream import Stream
 from aiostore._engine.settle import settle
 from aiostore.errors import CorruptedError
-from aiostore.protocol import Progress
-from aiostore.types import GetOptions, ObjectMeta
+from aiostore.types import GetOptions, ObjectMeta, Progress
 
 
 async def to_path(

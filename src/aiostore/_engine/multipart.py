@@ -13,9 +13,9 @@ from aiostore._engine import own_write
 from aiostore._engine.context import Context
 from aiostore._engine.settle import join, settle
 from aiostore.budget import BUDGET
+from aiostore.capabilities import PartLimits
 from aiostore.errors import ConfigurationError, StoreError, TransientError
-from aiostore.protocol import Progress
-from aiostore.types import GetOptions, Part, PartLimits, PutOptions, PutResult, Upload
+from aiostore.types import GetOptions, Part, Progress, PutOptions, PutResult, Upload
 
 STEP = 1000
 """After so many parts of a write of unknown length the part size doubles: 8 MiB parts then reach 8 TiB in 10,000."""

@@ -8,8 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from aiostore.errors import ConfigurationError, InvalidRangeError
-from aiostore.protocol import Condition
-from aiostore.types import ANY, NOTHING, Encryption, GetOptions, Match, ObjectMeta, PutOptions, PutResult
+from aiostore.types import ANY, NOTHING, Condition, Encryption, GetOptions, Match, ObjectMeta, PutOptions, PutResult
 
 WHOLE = GetOptions()
 """Nothing but the object itself: what most reads ask for."""

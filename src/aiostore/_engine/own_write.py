@@ -37,9 +37,7 @@ def hide(meta: ObjectMeta) -> ObjectMeta:
     metadata = meta.metadata
     if WRITE_ID not in metadata and LINEAGE not in metadata:
         return meta
-    return replace(
-        meta, metadata={name: value for name, value in metadata.items() if name not in {WRITE_ID, LINEAGE}}
-    )
+    return replace(meta, metadata={name: value for name, value in metadata.items() if name not in {WRITE_ID, LINEAGE}})
 
 
 async def judge(

@@ -9,9 +9,16 @@ from aiostore._engine import verify
 from aiostore._engine.context import Context
 from aiostore._engine.drain import Drain
 from aiostore._engine.gather import gather
-from aiostore._engine.pin import Pin
+from aiostore._engine.pin import Pin, state_of
 from aiostore._engine.stream import ReadAhead
-from aiostore.errors import CorruptedError, InvalidRangeError, NotFoundError, ObjectChangedError, TransientError
+from aiostore.errors import (
+    CorruptedError,
+    InvalidRangeError,
+    NotFoundError,
+    ObjectChangedError,
+    PreconditionFailedError,
+    TransientError,
+)
 from aiostore.types import GetOptions, GetResult, Match, ObjectMeta
 
 SMALL = 64 * 1024
@@ -167,18 +174,32 @@ async def read_ranges(context: Context, key: str, ranges: Sequence[tuple[int, in
             )
     spans = coalesce(ranges, context.limits.gap)
 
+    states: list[ObjectMeta] = []
+
+    def changed(how: str) -> ObjectChangedError:
+        return ObjectChangedError(
+            f"the object was {how} while its ranges were being read; begin again",
+            key=key,
+            operation="get_ranges",
+            store=location,
+        )
+
     async def fetch(span: tuple[int, int]) -> tuple[ObjectMeta, bytes]:
-        return await read_with_meta(context, key, GetOptions(start=span[0], stop=span[1]))
+        options = GetOptions(start=span[0], stop=span[1], if_match=state_of(states[0]) if states else None)
+        try:
+            answer = await read_with_meta(context, key, options)
+        except (NotFoundError, PreconditionFailedError) as error:
+            if not states:
+                raise
+            raise changed("replaced or deleted") from error
+        states.append(answer[0])
+        return answer
 
     answers = await gather(fetch, spans, context.limits.reads)
-    for meta, _ in answers[1:]:
-        if meta.etag != answers[0][0].etag or meta.size != answers[0][0].size:
-            raise ObjectChangedError(
-                "the object was replaced while its ranges were being read; begin again",
-                key=key,
-                operation="get_ranges",
-                store=location,
-            )
+    # Not every service honours If-Match on reads, and the first ranges were asked for without it.
+    for meta in states[1:]:
+        if meta.etag != states[0].etag or meta.size != states[0].size:
+            raise changed("replaced")
     results = []
     for start, stop in ranges:
         if start == stop:

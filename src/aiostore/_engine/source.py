@@ -9,8 +9,9 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from aiostore.body import READ_BLOCK
 from aiostore.protocol import Source
-from aiostore.types import READ_BLOCK, Buffer
+from aiostore.types import Buffer
 
 
 def check(source: Source, key: str) -> None:

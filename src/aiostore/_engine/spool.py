@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 from aiostore._engine.settle import settle
-from aiostore.types import Buffer, FileRegion
+from aiostore.body import FileRegion
+from aiostore.types import Buffer
 
 
 class Spool:

@@ -11,10 +11,12 @@ from aiostore._engine import own_write, source
 from aiostore._engine.context import Context
 from aiostore._engine.multipart import Multipart, PartCall, Reservation, check_part_size, part_sizes
 from aiostore._engine.spool import Spool
+from aiostore.body import Body, Buffers, FileRegion
 from aiostore.budget import BUDGET
+from aiostore.capabilities import Conditions, Guarantee
 from aiostore.errors import ConfigurationError, NotSupportedError, StoreError
-from aiostore.protocol import Progress, Source
-from aiostore.types import Body, Buffer, Buffers, Conditions, FileRegion, Guarantee, Part, PutOptions, PutResult, Upload
+from aiostore.protocol import Source
+from aiostore.types import Buffer, Part, Progress, PutOptions, PutResult, Upload
 
 
 async def put(

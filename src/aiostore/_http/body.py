@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp.http import StreamWriter
 
+from aiostore.body import Body
 from aiostore.errors import ConnectionLostError
-from aiostore.types import Body, Buffer
+from aiostore.types import Buffer
 
 if TYPE_CHECKING:
     from aiostore._http.exchange import Exchange

@@ -15,9 +15,9 @@ from aiostore._http.body import COALESCE, send, write
 from aiostore._http.exchange import Exchange
 from aiostore._http.response import Response
 from aiostore._http.session import Session
+from aiostore.body import Body
 from aiostore.errors import ConfigurationError
 from aiostore.policies import ClientOptions, Timeouts
-from aiostore.types import Body
 
 
 class Transport:

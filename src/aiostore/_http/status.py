@@ -28,7 +28,7 @@ from aiostore.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from aiostore.types import NOTHING, ObjectMeta
+from aiostore.types import NOTHING, ObjectMeta, object_meta
 
 # --- errors -----------------------------------------------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ def meta_from_headers(
             if metadata is None:
                 metadata = {}
             metadata[name[cut:].lower()] = headers[name]
-    return ObjectMeta(
+    return object_meta(
         key=key,
         size=size,
         last_modified=http_date(modified) if modified else None,

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import ClassVar, Final
 
+from aiostore.body import Body
+from aiostore.capabilities import Capabilities
 from aiostore.errors import NotSupportedError, StoreError
 from aiostore.protocol import Driver
 from aiostore.types import (
-    Body,
-    Capabilities,
     ContainerPage,
     CopyOptions,
     CopyStep,

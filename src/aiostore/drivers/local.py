@@ -29,6 +29,8 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from aiostore.body import READ_BLOCK, Body
+from aiostore.capabilities import Capabilities, Conditions, Guarantee
 from aiostore.drivers import local_upload as uploads
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.base_conditions import check_read, check_write, refuse_options, resolve_range
@@ -62,10 +64,6 @@ from aiostore.errors import (
     StoreError,
 )
 from aiostore.types import (
-    READ_BLOCK,
-    Body,
-    Capabilities,
-    Conditions,
     Container,
     ContainerPage,
     CopyOptions,
@@ -74,7 +72,6 @@ from aiostore.types import (
     DeleteResult,
     GetOptions,
     GetResult,
-    Guarantee,
     ListOptions,
     ListPage,
     Match,

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from aiostore import checksums
+from aiostore.body import READ_BLOCK
 from aiostore.drivers.local_thread import Stop
 from aiostore.errors import UnavailableError
-from aiostore.types import READ_BLOCK, Buffer
+from aiostore.types import Buffer
 
 CHECKSUM: Final = "crc64nvme"
 """What every object and part is stored with."""

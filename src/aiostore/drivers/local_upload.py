@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from aiostore import checksums
+from aiostore.capabilities import PartLimits
 from aiostore.drivers.base_conditions import check_checksums
 from aiostore.drivers.local_attributes import HEADERS, Attributes
 from aiostore.drivers.local_directory import Directory, descend, descend_or_make, existing, prune
@@ -28,7 +29,7 @@ from aiostore.drivers.local_keys import RESERVED, split_key
 from aiostore.drivers.local_thread import Stop
 from aiostore.drivers.local_write import check_of, creates, publish
 from aiostore.errors import NotFoundError, StoreError
-from aiostore.types import Part, PartLimits, PartPage, PutOptions, PutResult, Upload, UploadPage
+from aiostore.types import Part, PartPage, PutOptions, PutResult, Upload, UploadPage
 
 DIRECTORY: Final = (RESERVED, "uploads")
 DATA: Final = f"{RESERVED}-upload-"

@@ -8,6 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
+from aiostore.body import Body
 from aiostore.drivers.base_conditions import check_checksums, check_write
 from aiostore.drivers.local_attributes import PLAIN, Attributes, forget, meta_of, put_result, store
 from aiostore.drivers.local_directory import Directory, descend_or_make, persist, prune
@@ -15,7 +16,7 @@ from aiostore.drivers.local_draft import Check, Draft
 from aiostore.drivers.local_file import CHECKSUM, Writer
 from aiostore.drivers.local_thread import Stop, run
 from aiostore.errors import NotFoundError
-from aiostore.types import Body, Buffer, CopyOptions, PutOptions, PutResult
+from aiostore.types import Buffer, CopyOptions, PutOptions, PutResult
 
 T = TypeVar("T")
 W = TypeVar("W", bound="Writing")

@@ -11,6 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar, NoReturn
 
+from aiostore.body import Body
+from aiostore.capabilities import Capabilities, Conditions, Guarantee, PartLimits
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.base_conditions import check_read, check_write, refuse_options, resolve_range
 from aiostore.drivers.memory_container import LOCK, Account, Container, Pending, Stored, new_id
@@ -36,10 +38,8 @@ from aiostore.errors import (
     PreconditionFailedError,
     StoreError,
 )
+from aiostore.types import Container as ContainerInfo
 from aiostore.types import (
-    Body,
-    Capabilities,
-    Conditions,
     ContainerPage,
     CopyOptions,
     CopyStep,
@@ -47,12 +47,10 @@ from aiostore.types import (
     DeleteResult,
     GetOptions,
     GetResult,
-    Guarantee,
     ListOptions,
     ListPage,
     ObjectMeta,
     Part,
-    PartLimits,
     PartPage,
     PutOptions,
     PutResult,
@@ -60,7 +58,6 @@ from aiostore.types import (
     UploadPage,
     VersionPage,
 )
-from aiostore.types import Container as ContainerInfo
 
 _GUARANTEE = Conditions(if_absent=Guarantee.ATOMIC, if_match=Guarantee.ATOMIC)
 

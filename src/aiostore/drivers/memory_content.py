@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from aiostore import checksums
+from aiostore.body import READ_BLOCK, Body
+from aiostore.capabilities import PartLimits
 from aiostore.drivers.base_conditions import check_checksums, refuse_options
 from aiostore.drivers.memory_container import Pending, Stored
 from aiostore.errors import StoreError
-from aiostore.types import READ_BLOCK, Body, ObjectMeta, Part, PartLimits, PutOptions, PutResult
+from aiostore.types import ObjectMeta, Part, PutOptions, PutResult
 
 CHECKSUM: Final = "crc64nvme"
 """What every object and part has."""

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from aiostore._http.status import check_range, unquote_etag
+from aiostore.body import Body
+from aiostore.capabilities import Capabilities, PartLimits
 from aiostore.drivers.s3_bucket import S3Bucket
 from aiostore.drivers.s3_client import Client, discard
 from aiostore.drivers.s3_headers import (
@@ -28,8 +30,6 @@ from aiostore.drivers.sigv4 import PostCondition, encode_query
 from aiostore.errors import InvalidRangeError, NotFoundError, UnavailableError
 from aiostore.types import (
     NOTHING,
-    Body,
-    Capabilities,
     CopyOptions,
     CopyStep,
     DeleteOptions,
@@ -38,7 +38,6 @@ from aiostore.types import (
     GetResult,
     Match,
     ObjectMeta,
-    PartLimits,
     PostOptions,
     PutOptions,
     PutResult,

@@ -22,14 +22,7 @@ from aiostore.drivers.s3_xml import (
 )
 from aiostore.drivers.sigv4 import encode_query
 from aiostore.errors import AlreadyExistsError, NotFoundError, NotSupportedError, PermissionDeniedError, StoreError
-from aiostore.types import (
-    ContainerPage,
-    DeleteOptions,
-    DeleteResult,
-    ListOptions,
-    ListPage,
-    VersionPage,
-)
+from aiostore.types import ContainerPage, DeleteOptions, DeleteResult, ListOptions, ListPage, VersionPage
 
 
 class S3Bucket(BaseDriver):

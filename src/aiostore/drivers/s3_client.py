@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from aiostore._http import xml
 from aiostore._http.client import Transport
 from aiostore._http.status import http_date
+from aiostore.body import Body
 from aiostore.drivers.aws_credentials import ANONYMOUS, CredentialsProvider
 from aiostore.drivers.s3_address import Address, Endpoint, locate
 from aiostore.drivers.s3_dialect import Dialect
@@ -28,7 +29,7 @@ from aiostore.drivers.sigv4 import (
     presigned_post,
 )
 from aiostore.errors import ConfigurationError, NotFoundError, StoreError, TransientError, UnavailableError
-from aiostore.types import NOTHING, Body, SignedPost
+from aiostore.types import NOTHING, SignedPost
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from aiostore.capabilities import Conditions, Guarantee
 from aiostore.drivers.s3_address import Endpoint
 from aiostore.errors import ConfigurationError
-from aiostore.types import Conditions, Guarantee
 
 _ATOMIC: Final = Conditions(if_absent=Guarantee.ATOMIC, if_match=Guarantee.ATOMIC)
 _NONE: Final = Conditions()

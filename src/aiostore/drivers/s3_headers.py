@@ -18,22 +18,12 @@ from functools import lru_cache
 from typing import Final
 
 from aiostore._http.status import http_date, range_header, unquote_etag
+from aiostore.capabilities import Conditions, Guarantee
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import Demand
 from aiostore.drivers.sigv4 import encode_query
 from aiostore.errors import ConfigurationError, NotSupportedError
-from aiostore.types import (
-    ANY,
-    NOTHING,
-    Conditions,
-    Encryption,
-    GetOptions,
-    Guarantee,
-    Match,
-    ObjectMeta,
-    PutOptions,
-    object_meta,
-)
+from aiostore.types import ANY, NOTHING, Encryption, GetOptions, Match, ObjectMeta, PutOptions, object_meta
 
 _METADATA: Final = "x-amz-meta-"
 _CHECKSUM: Final = "x-amz-checksum-"

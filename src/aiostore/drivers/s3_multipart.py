@@ -14,6 +14,7 @@ from typing import Final
 from aiostore import checksums
 from aiostore._http import xml
 from aiostore._http.status import unquote_etag
+from aiostore.body import Body
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.s3_client import Client, discard
 from aiostore.drivers.s3_dialect import Dialect
@@ -38,18 +39,7 @@ from aiostore.drivers.s3_xml import (
 )
 from aiostore.drivers.sigv4 import encode_path, encode_query
 from aiostore.errors import NotSupportedError
-from aiostore.types import (
-    NOTHING,
-    Body,
-    CopyOptions,
-    GetOptions,
-    Part,
-    PartPage,
-    PutOptions,
-    PutResult,
-    Upload,
-    UploadPage,
-)
+from aiostore.types import NOTHING, CopyOptions, GetOptions, Part, PartPage, PutOptions, PutResult, Upload, UploadPage
 
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 

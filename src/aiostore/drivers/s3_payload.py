@@ -15,10 +15,11 @@ from contextlib import aclosing
 from typing import Final, NamedTuple, cast
 
 from aiostore import checksums
+from aiostore.body import Body, Buffers
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_headers import checksum_from_hex
 from aiostore.drivers.sigv4 import UNSIGNED_PAYLOAD
-from aiostore.types import NOTHING, Body, Buffer, Buffers
+from aiostore.types import NOTHING, Buffer
 
 _LOOP_LIMIT: Final = 256 * 1024
 """Bytes that are hashed in the event loop; more goes to a worker thread."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape
@@ -101,11 +102,12 @@ def parse_list(data: bytes) -> ListPage:
     """Read a page of ListObjectsV2."""
     text = data.decode()
     rows = _ROW.findall(text)
-    if len(rows) == text.count("<Contents>"):
+    begin, end = text.find("<Contents>"), text.rfind("</Contents>")
+    if rows and len(rows) == text.count("<Contents>") and text.find("<CommonPrefixes>", begin, end) < 0:
         # What is left is small and goes through the parser, which sees to it that the whole is a listing.
-        root = parse(_ROW.sub("", text).encode())
+        root = parse((text[:begin] + text[end + len("</Contents>") :]).encode())
         encoded = xml.text(root, "EncodingType") == "url"
-        objects = [_row(row, encoded=encoded) for row in rows]
+        objects = [_row(row, encoded) for row in rows]
     else:
         root = parse(data)
         encoded = xml.text(root, "EncodingType") == "url"
@@ -116,13 +118,16 @@ def parse_list(data: bytes) -> ListPage:
     return ListPage(objects=objects, common_prefixes=prefixes, next_token=_token(root, "NextContinuationToken"))
 
 
-def _row(row: tuple[str, str, str, str, str], *, encoded: bool) -> ObjectMeta:
+def _row(row: tuple[str, str, str, str, str], encoded: bool) -> ObjectMeta:  # called for every key
     key, modified, etag, size, storage_class = row
     if encoded and ("%" in key or "+" in key):
         key = unquote_plus(key)
-    return object_meta(
-        key, int(size), datetime.fromisoformat(modified), etag or None, storage_class=storage_class or None
-    )
+    return object_meta(key, int(size), _modified(modified), etag or None, None, None, None, None, None, None,
+                       storage_class or None)  # fmt: skip
+
+
+_modified = lru_cache(maxsize=1024)(datetime.fromisoformat)
+"""Objects that were written together were written in the same second."""
 
 
 def _listed(fields: Mapping[str, str], *, encoded: bool) -> ObjectMeta:

@@ -18,7 +18,7 @@ from aiostore.files.mode import Action, check_options, check_text, parse
 from aiostore.files.reader import BinaryReader
 from aiostore.files.text import TextReader, TextWriter
 from aiostore.files.writer import BinaryWriter
-from aiostore.protocol import AsyncBinaryFile, AsyncTextFile, FileOptions
+from aiostore.handles import AsyncBinaryFile, AsyncTextFile, FileOptions
 from aiostore.types import GetOptions, PutOptions
 
 BUFFER_SIZE = 64 * 1024

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Generic, NoReturn, Self, TypeVar
 
 from aiostore.errors import StoreClosedError, StoreError
-from aiostore.protocol import WritableBuffer
+from aiostore.handles import WritableBuffer
 from aiostore.types import Buffer, ObjectMeta, PutResult
 
 T = TypeVar("T", bytes, str)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from aiostore.errors import ConfigurationError, NotSupportedError
-from aiostore.protocol import FileOptions
+from aiostore.handles import FileOptions
 
 Action = Literal["r", "w", "x", "a"]
 

@@ -14,7 +14,7 @@ from aiostore._engine.pin import Pin
 from aiostore._engine.stream import ReadAhead
 from aiostore.errors import CorruptedError
 from aiostore.files.file import CLOSED, BinaryFile
-from aiostore.protocol import WritableBuffer
+from aiostore.handles import WritableBuffer
 from aiostore.types import GetOptions, GetResult, ObjectMeta
 
 SEQUENTIAL = 2

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, TypeVarTuple
 
+from aiostore.body import Body
 from aiostore.errors import StoreError
 from aiostore.protocol import Driver
 from aiostore.types import (
-    Body,
     CopyOptions,
     CopyStep,
     DeleteOptions,

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar, TypeVarTuple
 
+from aiostore.capabilities import Capabilities
 from aiostore.errors import PermissionDeniedError
 from aiostore.protocol import Driver
-from aiostore.types import Capabilities, SignOptions
+from aiostore.types import SignOptions
 from aiostore.wrappers.wrapper import Wrapper
 
 T = TypeVar("T")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
+from aiostore.body import Body
+from aiostore.capabilities import Capabilities
 from aiostore.protocol import Driver
 from aiostore.types import (
-    Body,
-    Capabilities,
     ContainerPage,
     CopyOptions,
     CopyStep,

@@ -8,10 +8,11 @@ from typing import Final
 
 import pytest
 
+from aiostore.capabilities import Capabilities
 from aiostore.errors import StoreError
 from aiostore.store import Store
 from aiostore.testing.conformance.suite import Suite, payload, requires, supports
-from aiostore.types import Capabilities, ObjectMeta
+from aiostore.types import ObjectMeta
 
 HEADERS: Final = {
     "content_type": "text/x-conformance; charset=utf-8",

@@ -9,10 +9,10 @@ from typing import Final
 
 import pytest
 
+from aiostore.capabilities import Guarantee
 from aiostore.errors import AlreadyExistsError, NotFoundError, NotSupportedError, PreconditionFailedError
 from aiostore.store import Store
 from aiostore.testing.conformance.suite import Requirement, Suite, keys_of, payload, requires, supports
-from aiostore.types import Guarantee
 
 WRITERS: Final = 20
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from aiostore.capabilities import Capabilities, Guarantee
 from aiostore.errors import AlreadyExistsError, NotFoundError, NotSupportedError
 from aiostore.store import Store
 from aiostore.testing.conformance.suite import Suite, keys_of, payload, requires, supports
-from aiostore.types import Capabilities, Guarantee
 
 
 def _creates_atomically(capabilities: Capabilities) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiostore.capabilities import Capabilities, Guarantee
 from aiostore.errors import (
     AlreadyExistsError,
     NotFoundError,
@@ -23,7 +24,6 @@ from aiostore.errors import (
 )
 from aiostore.store import Store
 from aiostore.testing.conformance.suite import PROPERTY, Requirement, Suite, payload, requires
-from aiostore.types import Capabilities, Guarantee
 
 SMALL: Final = 100
 """Bytes that a file collects before it hands them on, so that small writes reach the service too."""

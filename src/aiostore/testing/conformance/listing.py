@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiostore.capabilities import Capabilities
 from aiostore.errors import InvalidKeyError
 from aiostore.store import Store
 from aiostore.testing.conformance.suite import PROPERTY, Suite, keys_of, requires, supports
-from aiostore.types import Capabilities
 
 MANY: Final = 1500
 """More than one page of any service."""

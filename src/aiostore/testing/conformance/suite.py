@@ -14,8 +14,8 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from aiostore.budget import BUDGET
+from aiostore.capabilities import Capabilities
 from aiostore.store import Store
-from aiostore.types import Capabilities
 
 Test = TypeVar("Test", bound=Callable[..., object])
 Requirement: TypeAlias = Callable[[Capabilities], bool]
