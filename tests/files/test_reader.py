@@ -24,6 +24,7 @@ from aiostore.errors import (
     ObjectChangedError,
     PreconditionFailedError,
     StoreClosedError,
+    TransientError,
 )
 from aiostore.handles import AsyncBinaryFile
 from aiostore.testing import EVERY, Cut, Fail, Flip, Hold
@@ -338,6 +339,20 @@ async def test_a_read_that_failed_can_be_repeated() -> None:
             assert await file.read(100) == data[2008:2108]
 
 
+async def test_reading_ahead_that_failed_can_be_repeated() -> None:
+    data = payload(SIZE)
+    async with faulty(chunks=[100]) as (store, driver):
+        await store.put("key", data)
+        async with store.open("key", "rb", buffer_size=16) as file:
+            assert await file.read(50) == data[:50]
+            driver.plan = [Fail("get", calls=EVERY)]
+            with pytest.raises(TransientError):
+                await file.read()
+            assert file.tell() == 50
+            driver.plan = []
+            assert await file.read() == data[50:]
+
+
 @pytest.mark.parametrize("call", [3, 4, 5])
 async def test_a_cancelled_read_loses_nothing(call: int) -> None:
     data = payload(SIZE)
@@ -407,14 +422,20 @@ async def test_two_tasks_cannot_read_one_file_at_once() -> None:
             assert await file.read(10) == data[100:110]
 
 
-async def test_closing_under_a_read_ends_it() -> None:
-    hold = Hold(primitive="get", calls=[3])
-    async with faulty(hold) as (store, _):
+@pytest.mark.parametrize("call", [1, 2, 3])
+async def test_closing_under_a_read_ends_it(call: int) -> None:
+    hold = Hold(primitive="get", calls=[call])
+    async with faulty(hold, chunks=[100]) as (store, driver):
         await store.put("key", payload(SIZE))
         file = store.open("key", "rb", buffer_size=16)
         reading = asyncio.create_task(file.read())
         await hold.reached.wait()
-        await file.aclose()
+        closing = asyncio.create_task(file.aclose())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        hold.released.set()
+        await closing
+        assert driver.open_bodies == 0
         with pytest.raises(ValueError, match="closed file"):
             await reading
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 from collections.abc import Awaitable, Callable
 
@@ -10,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiostore.errors import CorruptedError
+from aiostore.errors import ConnectionLostError, CorruptedError
 from aiostore.handles import AsyncTextFile
 from aiostore.store import Store
-from aiostore.testing import Flip, Hold
+from aiostore.testing import EVERY, Fail, Flip, Hold
 from aiostore.testing.conformance.suite import payload
 from tests.files.stores import PART, faulty
 
@@ -170,6 +171,57 @@ async def test_lines_far_longer_than_a_chunk_are_read_whole() -> None:
             assert [line async for line in file] == lines
         async with store.open("key", newline="\r\n") as file:
             assert await file.readline() == "".join(lines)
+
+
+@pytest.mark.parametrize("newline", NEWLINES)
+@pytest.mark.parametrize("limit", [-1, 1, 2, 3])
+async def test_newlines_are_found_wherever_chunks_end(newline: str | None, limit: int) -> None:
+    text = "ab\r\ncd\r\r\n\r\n\n\rend\r"
+    async with faulty() as (store, _):
+        await store.put("key", text.encode())
+        for buffer_size in range(1, len(text) + 1):
+            model = io.TextIOWrapper(io.BytesIO(text.encode()), newline=newline)
+            async with store.open("key", newline=newline, buffer_size=buffer_size) as file:
+                while line := model.readline(limit):
+                    assert await file.readline(limit) == line
+                    assert await file.seek(place := file.tell()) == place
+                assert await file.readline(limit) == ""
+
+
+@settings(max_examples=150)
+@given(
+    text=texts,
+    encoding=encodings,
+    newline=newlines,
+    steps=steps,
+    failing=st.sets(st.integers(0, 19)),
+    buffer_size=st.integers(1, 10),
+    chunks=st.lists(st.integers(1, 5), max_size=3),
+)
+async def test_a_step_that_failed_moves_nothing_and_can_be_repeated(
+    text: str,
+    encoding: str,
+    newline: str | None,
+    steps: list[tuple[str, int]],
+    failing: set[int],
+    buffer_size: int,
+    chunks: list[int],
+) -> None:
+    data = text.encode(encoding)
+    model = Model(data, encoding, newline)
+    async with faulty(part_size=10, chunks=chunks) as (store, driver):
+        await store.put("key", data)
+        async with store.open("key", encoding=encoding, newline=newline, buffer_size=buffer_size) as file:
+            for index, step in enumerate(steps):
+                if index in failing and step[0] in {"read", "readline"}:
+                    place = file.tell()
+                    driver.plan = [Fail("get", calls=EVERY, error=ConnectionLostError("gone"))]
+                    with contextlib.suppress(ConnectionLostError):
+                        await getattr(file, step[0])(step[1])
+                        await file.seek(place)
+                    driver.plan = []
+                await carry_out(step, file, model)
+            assert await file.read() == model.file.read()
 
 
 async def test_text_that_cannot_be_decoded_is_an_error_each_time_and_moves_nothing() -> None:

@@ -85,6 +85,15 @@ async def test_large_bytes_are_not_copied() -> None:
         assert sum(len(view) for view in seen) == SIZE
 
 
+async def test_small_writes_are_collected() -> None:
+    async with faulty() as (store, driver):
+        async with store.open("key", "wb", buffer_size=100) as file:
+            for number in range(30):
+                await file.write(payload(30, number))
+        [body] = [call.arguments[1] for call in driver.calls if call.primitive == "put"]
+        assert all(len(block) >= 100 for block in body.buffers[:-1])  # type: ignore[attr-defined]  # a body in memory
+
+
 async def test_parts_are_sent_while_the_caller_writes() -> None:
     async with faulty() as (store, driver):
         async with store.open("key", "wb", part_size=PART, buffer_size=100) as file:

@@ -16,6 +16,7 @@ from aiostore._engine.context import Context
 from aiostore._engine.copy import COPY_PART, stored_with
 from aiostore._engine.multipart import Multipart
 from aiostore._engine.object_stream import Stream
+from aiostore._engine.pin import state_of
 from aiostore._engine.spool import Spool
 from aiostore._engine.write import Writer
 from aiostore.body import Body, Buffers
@@ -34,7 +35,6 @@ from aiostore.types import (
     Buffer,
     CopyOptions,
     GetOptions,
-    Match,
     ObjectMeta,
     Part,
     Progress,
@@ -191,7 +191,7 @@ class _Continued(Writer):
             if copied:
                 await self._copy(meta, piece, copied)
         if copied < meta.size:
-            wanted = GetOptions(start=copied or None, if_match=_match(meta), encryption=self._options.encryption)
+            wanted = GetOptions(start=copied or None, if_match=state_of(meta), encryption=self._options.encryption)
             async with Stream(self._context, self._key, wanted, chunk_size=None, concurrency=None) as stream:
                 async for chunk in stream:
                     await self.write(chunk)
@@ -199,7 +199,7 @@ class _Continued(Writer):
     async def _copy(self, meta: ObjectMeta, piece: int, stop: int) -> None:
         driver = self._context.driver
         encryption = self._options.encryption
-        pinned = CopyOptions(source_if_match=_match(meta), source_encryption=encryption, encryption=encryption)
+        pinned = CopyOptions(source_if_match=state_of(meta), source_encryption=encryption, encryption=encryption)
 
         async def copy_part(size: int, upload: Upload, number: int, offset: int) -> Part:
             return await driver.copy_part(upload, number, offset, self._key, offset, offset + size, pinned)
@@ -232,15 +232,11 @@ def _pieces(limits: PartLimits, size: int, part_size: int) -> tuple[int, int]:
     return -(-size // -(-size // largest)), size
 
 
-def _match(meta: ObjectMeta) -> Match | None:
-    return Match(etag=meta.etag, version=meta.version) if meta.etag or meta.version else None
-
-
 def _conditional(options: PutOptions, meta: ObjectMeta | None, kept: Conditions) -> PutOptions:
     """``options`` under the condition that the object is what ``meta`` says, as far as the service keeps that."""
     if meta is None:
         return replace(options, if_none_match=ANY) if kept.if_absent else options
-    return replace(options, if_match=_match(meta)) if kept.if_match else options
+    return replace(options, if_match=state_of(meta)) if kept.if_match else options
 
 
 def _merged(given: PutOptions, meta: ObjectMeta) -> PutOptions:

@@ -7,15 +7,12 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
-from aiostore._engine import own_write, read
+from aiostore._engine import dropped, own_write, read
 from aiostore._engine.context import Context
 from aiostore._engine.pin import Pin
 from aiostore._engine.stream import ReadAhead
 from aiostore.errors import ConfigurationError, StoreClosedError
 from aiostore.types import GetOptions, ObjectMeta
-
-_closing: set[asyncio.Task[None]] = set()
-"""Tasks that end streams which were dropped: a loop itself keeps only weak references to tasks."""
 
 
 class Stream:
@@ -154,15 +151,5 @@ class Stream:
 
     def __del__(self) -> None:
         # Left without aclose(), by `break` for one: its tasks would go on. This may run in any thread.
-        ahead = self._ahead
-        if ahead is not None and self._loop is not None and not self._loop.is_closed():
-            try:
-                self._loop.call_soon_threadsafe(_end, ahead)
-            except RuntimeError:
-                return  # the loop was closed in between, and its tasks with it
-
-
-def _end(ahead: ReadAhead) -> None:
-    task = asyncio.get_running_loop().create_task(ahead.aclose())
-    _closing.add(task)
-    task.add_done_callback(_closing.discard)
+        if self._ahead is not None and self._loop is not None:
+            dropped.end(self._loop, self._ahead.aclose)

@@ -55,7 +55,7 @@ def locate(decoder: Decoder, start: int, flags: int, data: bytes, used: int) -> 
     ``flags`` is the state of the decoder before them. The decoder is left as it was.
     """
     if not used:
-        return Cookie(start=start, flags=flags if start else 0)
+        return Cookie(start=start, flags=flags)
     before = decoder.getstate()
     try:
         return _locate(decoder, start, flags, data, used)
