@@ -16,7 +16,7 @@ PARTS = PartLimits(min_size=5 * MIB, max_size=5 * 1024 * MIB, max_count=10_000)
 
 OPERATIONS = frozenset(
     {
-        *("head", "get", "put", "delete", "delete_many", "list_page", "copy", "sign"),
+        *("head", "get", "put", "delete", "delete_many", "list_page", "copy", "sign", "sign_post"),
         *("create_multipart", "put_part", "copy_part", "list_parts", "complete_multipart", "abort_multipart"),
         *("list_multipart", "set_metadata", "get_tags", "set_tags", "list_versions", "restore"),
         *("sibling", "create_container", "delete_container", "list_containers"),
