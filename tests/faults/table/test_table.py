@@ -1,0 +1,213 @@
+"""Operation x fault x driver: every cell has a rule, and is as the rule says."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import secrets
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aiostore import Limits
+from tests.faults.table.cells import (
+    MODELS,
+    S3_PART,
+    SERVERS,
+    Bucket,
+    Cell,
+    Settings,
+    behind_faulty_driver,
+    behind_proxy,
+    model_cell,
+    s3_store,
+)
+from tests.faults.table.faults import FAULTS, Forked, LoopClosed, TableFault
+from tests.faults.table.operations import OPERATIONS, Operation
+from tests.faults.table.rules import RULES, Heals, NoRuleError, NotApplicable, Raises, expectation
+
+DRIVERS = (*SERVERS, *MODELS)
+
+IN_ANOTHER_LOOP = (Forked, LoopClosed)
+
+
+def cells(*, in_another_loop: bool) -> list[object]:
+    """Every cell of the table in which something happens."""
+    return [
+        pytest.param(operation, fault, driver, id=f"{operation.name}-{fault.name}-{driver}")
+        for driver in DRIVERS
+        for fault in FAULTS
+        if (fault in IN_ANOTHER_LOOP) is in_another_loop
+        for operation in OPERATIONS
+        if not isinstance(expectation(operation.name, fault.name, driver), NotApplicable)
+    ]
+
+
+def test_no_cell_is_blank() -> None:
+    for operation in OPERATIONS:
+        for fault in FAULTS:
+            for driver in DRIVERS:
+                found = expectation(operation.name, fault.name, driver)
+                assert not isinstance(found, NotApplicable) or len(found.reason.split()) >= 3
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault", "driver"),
+    [("defragment", "500", "ceph"), ("get small", "meteorite", "ceph"), ("get small", "500", "floppy")],
+)
+def test_what_is_new_has_no_rule(operation: str, fault: str, driver: str) -> None:
+    with pytest.raises(NoRuleError):
+        expectation(operation, fault, driver)
+
+
+def test_every_rule_decides_a_cell() -> None:
+    names = [(operation.name, fault.name, driver) for operation in OPERATIONS for fault in FAULTS for driver in DRIVERS]
+    decisive = {id(next(rule for rule in RULES if rule.names(*name))) for name in names}
+    assert [rule for rule in RULES if id(rule) not in decisive] == []
+
+
+def test_a_fault_that_can_happen_is_not_called_impossible() -> None:
+    for operation in OPERATIONS:
+        for fault in FAULTS:
+            for driver in SERVERS:
+                found = expectation(operation.name, fault.name, driver)
+                if (
+                    isinstance(found, NotApplicable)
+                    and fault.strikes & operation.uses(driver)
+                    and "before anything is sent" not in found.reason
+                    and "writes no file" not in found.reason
+                ):
+                    pytest.fail(f"{operation.name!r} under {fault.name!r} on {driver!r}: {found.reason}?")
+
+
+# --- the cells --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _small_collections() -> Iterator[None]:
+    """What pytest has noted of some thousand cells would be looked through after each of them."""
+    yield
+    gc.freeze()
+
+
+@pytest.fixture
+def bucket(driver: str, request: pytest.FixtureRequest) -> Bucket | None:
+    """A bucket for the cell's driver, if it is one that needs it."""
+    if driver in MODELS:
+        return None
+    found: Bucket = request.getfixturevalue(f"{driver}_bucket")
+    return found
+
+
+@asynccontextmanager
+async def cell_of(driver: str, bucket: Bucket | None, directory: Path, settings: Settings) -> AsyncIterator[Cell]:
+    if bucket is None:
+        async with behind_faulty_driver(driver, directory, settings) as cell:
+            yield cell
+    else:
+        async with behind_proxy(bucket, directory, settings) as cell:
+            yield cell
+
+
+@pytest.mark.parametrize(("operation", "kind", "driver"), cells(in_another_loop=False))
+async def test_cell(
+    operation: Operation, kind: type[TableFault], driver: str, bucket: Bucket | None, tmp_path: Path
+) -> None:
+    expected = expectation(operation.name, kind.name, driver)
+    fault = kind()
+    settings = fault.settings(bucket.endpoint if bucket else None)
+    if isinstance(expected, Raises):
+        settings = replace(settings, integrity=expected.integrity)
+    primitives = operation.uses(driver)
+    async with cell_of(driver, bucket, tmp_path, settings) as cell:
+        await operation.prepare(cell)
+        tasks = asyncio.all_tasks()
+        if isinstance(expected, Heals):
+            async with fault.during(cell, primitives):
+                result = await operation.act(cell)
+            await operation.check_done(cell, result)
+        else:
+            assert isinstance(expected, Raises)
+            async with fault.during(cell, primitives):
+                with pytest.raises(expected.error):
+                    await operation.act(cell)
+            await operation.check_undone(cell)
+        fault.assert_struck(cell, primitives, every=isinstance(expected, Heals))
+        await cell.assert_nothing_is_left(tasks)
+
+
+# --- another event loop -----------------------------------------------------------------------------------------------
+
+
+def plain_cell(driver: str, bucket: Bucket | None, directory: Path) -> Cell:
+    """A cell without a proxy, which would belong to one event loop."""
+    if bucket is None:
+        return model_cell(driver, directory, Settings())
+    prefix = f"{secrets.token_hex(6)}/"
+    store, direct = (s3_store(bucket, prefix, Settings(), bucket.endpoint.url, limits) for limits in (None, Limits()))
+    return Cell(driver=driver, store=store, direct=direct, directory=directory, multipart_size=S3_PART + 1000)
+
+
+async def warm(operation: Operation, cell: Cell) -> None:
+    """Use the store, so that it has connections."""
+    await operation.prepare(cell)
+    await cell.store.exists("warm")
+
+
+async def carry_out(operation: Operation, cell: Cell) -> None:
+    """One operation, checked."""
+    tasks = asyncio.all_tasks()
+    await operation.check_done(cell, await operation.act(cell))
+    await cell.assert_nothing_is_left(tasks)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize(("operation", "kind", "driver"), cells(in_another_loop=True))
+def test_cell_in_another_loop(
+    operation: Operation, kind: type[TableFault], driver: str, bucket: Bucket | None, tmp_path: Path
+) -> None:
+    with asyncio.Runner() as first:
+        cell = plain_cell(driver, bucket, tmp_path)
+        first.run(warm(operation, cell))
+        if kind is Forked:
+            assert in_child(lambda: asyncio.run(carry_out(operation, cell))) == ""
+            # The parent's own connections are as they were.
+            first.run(cell.store.exists("warm"))
+            first.run(_close(cell))
+    if kind is LoopClosed:
+        asyncio.run(_then_close(carry_out(operation, cell), cell))
+
+
+async def _then_close(step: Coroutine[None, None, None], cell: Cell) -> None:
+    await step
+    await _close(cell)
+
+
+async def _close(cell: Cell) -> None:
+    await cell.store.aclose()
+    await cell.direct.aclose()
+
+
+def in_child(work: Callable[[], object]) -> str:
+    """Run ``work`` in a forked process; returns what went wrong, nothing if nothing did."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        trouble = ""
+        try:
+            work()
+        except BaseException:
+            trouble = traceback.format_exc()
+        finally:
+            os.write(writer, trouble.encode()[-60_000:])
+            os._exit(0)
+    os.close(writer)
+    with open(reader, encoding="utf-8") as pipe:
+        trouble = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return trouble if status == 0 else f"status {status}: {trouble}"
