@@ -14,8 +14,10 @@ from weakref import WeakSet
 from aiostore._engine import delete as _delete
 from aiostore._engine import download as _download
 from aiostore._engine import listing, options
+from aiostore._engine import probe as _probe
 from aiostore._engine import update as _update
 from aiostore._engine.lease import Lease
+from aiostore._engine.probe import ProbeResult
 from aiostore.core import DELETE, CoreStore
 from aiostore.errors import (
     AlreadyExistsError,
@@ -177,6 +179,20 @@ class Store(CoreStore):
             encryption=encryption,
             best_effort=best_effort,
         )
+
+    async def probe(self, prefix: str = "aiostore-probe/") -> ProbeResult:
+        """Find out what this endpoint really honours, by trying it on new objects below ``prefix``.
+
+        Conditions are tried one after the other and in races of concurrent writers; ranges, the order of listings and
+        metadata are compared with what was written. The result sets what was seen beside what the driver claims: it is
+        evidence, not proof, because a race that was not lost is no guarantee. This takes some hundred small requests.
+        Everything that was written is deleted in the end, also if the call is cancelled; on a container that keeps
+        versions this takes the right to list and delete them. A process that is killed leaves objects below ``prefix``.
+
+        Raises:
+            NotSupportedError: if the store cannot be written, listed or deleted from.
+        """
+        return await _probe.probe(self._context, check_prefix(prefix, "probe"))
 
     def lease(self, key: str, *, ttl: float = 30.0, wait: float | None = None) -> Lease:
         """The right to do what only one may do at a time, kept in an object: ``async with store.lease(key) as lease``.

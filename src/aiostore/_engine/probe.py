@@ -71,7 +71,8 @@ class ProbeResult:
     ``observed`` has :attr:`Guarantee.NONE` where a condition was ignored, ``BEST_EFFORT`` where it kept writers apart
     that came one after the other but let several of ``racers`` win, and ``ATOMIC`` where each race had one winner. What
     was not probed (limits, operations, the checksums of uploads) is as claimed. ``untested`` says why something could
-    not be tried; it then counts as not observed. ``checksums`` are those that reads tell of an object.
+    not be tried, or not to its end; it then counts as observed only as far as it was. ``checksums`` are those that
+    reads tell of an object.
     """
 
     store: str
@@ -271,7 +272,8 @@ class _Probe:
         await self._put(key, b"old")
         if await self._wins(self._driver.delete(key, DeleteOptions(if_match=stale))):
             return Guarantee.NONE
-        if not self._seen.get("put.if_match"):
+        if self._seen.get("put.if_match") != Guarantee.ATOMIC:
+            self._untested["delete.if_match"] = "not in a race, because nothing that keeps if_match could be its rival"
             return Guarantee.BEST_EFFORT
 
         async def race(number: int) -> int:
@@ -279,10 +281,11 @@ class _Probe:
             contested = f"delete/race {number}"
             current = _state(await self._put(contested, b"old"))
 
-            async def attempt(racer: int) -> object:
+            async def attempt(racer: int) -> None:
                 if racer == 0:
-                    return await self._driver.delete(contested, DeleteOptions(if_match=current))
-                return await self._put(contested, b"racer %d" % racer, if_match=current)
+                    await self._driver.delete(contested, DeleteOptions(if_match=current))
+                else:
+                    await self._put(contested, b"racer %d" % racer, if_match=current)
 
             return sum(await gather(lambda racer: self._wins(attempt(racer)), range(RACERS), RACERS))
 
