@@ -433,9 +433,13 @@ async def test_closing_under_a_read_ends_it(call: int) -> None:
         closing = asyncio.create_task(file.aclose())
         for _ in range(5):
             await asyncio.sleep(0)
+        if call == 3:
+            await closing  # what is read ahead is ended
+        assert closing.done() == (call == 3)  # all else is waited for
         hold.released.set()
         await closing
         assert driver.open_bodies == 0
+        assert driver.count("get") < 8, "the closed file was read on"
         with pytest.raises(ValueError, match="closed file"):
             await reading
 
