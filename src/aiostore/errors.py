@@ -173,8 +173,10 @@ class TransientError(StoreError):
     """The request failed in a way that sending it again may cure.
 
     ``retry_after`` is the service's own wish in seconds, or ``None``. ``answered`` is false where no response was
-    received although the request may have been carried out.
+    received although the request may have been carried out. ``received`` is what came of a body before it was cut.
     """
+
+    received: bytes = b""
 
     def __init__(
         self,

@@ -268,7 +268,10 @@ class ByteStream(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """All bytes that are left, in one buffer; closes the stream."""
+        """All bytes that are left, in one buffer; closes the stream.
+
+        A ``TransientError`` may carry what came before the cut as ``received``: the read goes on behind it.
+        """
         ...
 
     async def aclose(self) -> None:

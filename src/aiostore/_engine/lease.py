@@ -315,18 +315,21 @@ class Lease:
             await self._write(self._holder, self.token, match)
             self._prolong()
 
-    async def _find(self, token: int) -> Match | None:
-        """The state of our lease after a write that was refused or not answered; None if it is not ours any more."""
+    async def _find(self, token: int, *, left: bool = False) -> Match | None:
+        """The state of our lease after a write that was refused or not answered; None if it is not ours any more.
+
+        That is a loss, unless it was ``left``: then a release whose answer was lost has let another in.
+        """
         seen = await self._read()
+        if seen is not None and seen.record.token == token and seen.record.holder in {self._holder, None}:
+            if seen.record == self._tried:
+                self._prolong()
+            return seen.match
         if seen is None:
             self._lose("its object was deleted")
-            return None
-        if seen.record.token != token or seen.record.holder not in {self._holder, None}:
+        elif not left:
             self._lose(f"another holder took it over, with token {seen.record.token}")
-            return None
-        if seen.record == self._tried:
-            self._prolong()
-        return seen.match
+        return None
 
     async def _expire(self) -> None:
         while not self._reason:
@@ -376,8 +379,8 @@ class Lease:
             self._failure = error
 
     async def _let_go(self, token: int) -> None:
-        for _ in range(_SUCCESSION):
-            match = self._match or await self._find(token)
+        for attempt in range(_SUCCESSION):
+            match = self._match or await self._find(token, left=attempt > 0)
             if match is None:
                 return
             try:

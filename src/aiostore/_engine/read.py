@@ -21,9 +21,6 @@ from aiostore.errors import (
 )
 from aiostore.types import GetOptions, GetResult, Match, ObjectMeta
 
-SMALL = 64 * 1024
-"""Bytes up to which a body is read in one go, and read again as a whole if it was cut."""
-
 READS = 3
 """How often corrupted bytes are read in all before that is an error."""
 
@@ -130,15 +127,9 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
     except BaseException:
         await result.stream.aclose()
         raise
-    if stop - start <= SMALL and result.start == start and result.stop == stop:
-        try:
-            data = await result.stream.read()
-        except TransientError:
-            pin = Pin(key, options, meta)
-            data = b"".join(await _drained(context, pin, None, start, stop))
-        finally:
-            await result.stream.aclose()
-        if check is not None and not verify.matches(check.algorithm, data, check.expected):
+    if stop - start <= context.limits.part_size and result.start == start and result.stop == stop:
+        data = await _read_body(context, Pin(key, options, meta), result)
+        if check is not None and not await verify.matches(check.algorithm, data, check.expected):
             raise verify.corrupted(check.algorithm, key, "get", context.driver.location)
         return meta, data
     ahead = ReadAhead(context, Pin(key, options, meta), result, start, stop, None, check, "get")
@@ -151,10 +142,17 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
     return meta, b"".join(chunks)
 
 
-async def _drained(context: Context, pin: Pin, result: GetResult | None, start: int, stop: int) -> list[bytes]:
-    chunks: list[bytes] = []
-    await Drain(context, pin, start, stop, chunks.append).run(result)
-    return chunks
+async def _read_body(context: Context, pin: Pin, result: GetResult) -> bytes:
+    """All of an answer that is no larger than a part; one that is cut is continued where it was cut."""
+    try:
+        return await result.stream.read()
+    except TransientError as error:
+        await context.backoff().wait(error.locate(key=pin.key, operation="get", store=context.driver.location))
+        chunks = [error.received]
+        await Drain(context, pin, result.start + len(error.received), result.stop, chunks.append).run()
+        return b"".join(chunks)
+    finally:
+        await result.stream.aclose()
 
 
 async def read_ranges(context: Context, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:

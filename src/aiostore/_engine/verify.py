@@ -11,6 +11,9 @@ from aiostore.types import ObjectMeta
 
 Hasher = checksums.Hasher
 
+SMALL = 16 * 1024
+"""Bytes that are hashed at once, whatever the algorithm."""
+
 LOOP_LIMIT = 256 * 1024
 """Bytes that are hashed in the event loop by MD5 and SHA; more goes to a worker thread, where they free the GIL."""
 
@@ -42,11 +45,13 @@ def unverifiable(reason: str, key: str, operation: str, store: str) -> NotSuppor
     )
 
 
-def matches(algorithm: str, data: bytes, checksum: str) -> bool:
-    """Whether ``data`` has this checksum; for bodies small enough to be hashed in the event loop."""
-    hasher = checksums.new(algorithm)
-    hasher.update(data)
-    return hasher.hexdigest() == checksum
+async def matches(algorithm: str, data: bytes, checksum: str) -> bool:
+    """Whether ``data`` has this checksum; computed in a worker thread where that takes a while."""
+    if len(data) <= SMALL:
+        hasher = checksums.new(algorithm)
+        hasher.update(data)
+        return hasher.hexdigest() == checksum
+    return await checksums.digest(algorithm, (data,)) == checksum
 
 
 def corrupted(algorithm: str, key: str, operation: str, store: str) -> CorruptedError:

@@ -8,7 +8,7 @@ from io import BytesIO
 from aiohttp import ClientPayloadError, StreamReader
 
 from aiostore._http.exchange import Exchange
-from aiostore.errors import StoreClosedError
+from aiostore.errors import StoreClosedError, TransientError
 
 _PRESIZED = 64 * 1024**2
 """Bytes of memory that are reserved on the word of a Content-Length."""
@@ -54,7 +54,10 @@ class Response:
         return chunk
 
     async def read(self) -> bytes:
-        """All bytes that are left, in one buffer; closes the stream. Raises as `next_chunk`."""
+        """All bytes that are left, in one buffer; closes the stream.
+
+        Raises as `next_chunk`, and the error's ``received`` is what came before it.
+        """
         if self._payload is None and self._exchange.error is None:
             chunk, self._rest = self._rest, b""
             return chunk
@@ -64,8 +67,13 @@ class Response:
             body.seek(size - 1)
             body.write(b"\0")
             body.seek(0)
-        while chunk := await self.next_chunk():
-            body.write(chunk)
+        try:
+            while chunk := await self.next_chunk():
+                body.write(chunk)
+        except TransientError as error:
+            body.truncate()
+            error.received = body.getvalue()
+            raise
         body.truncate()
         return body.getvalue()
 
