@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from aiohttp import ClientError, ServerDisconnectedError, StreamReader
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from aiostore._http.session import Lease, Session
 
 _LOSSES = (ClientError, HttpProcessingError, OSError)
+
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER's value that makes close() discard what was not sent, and say so."""
 
 Waits = Literal["send", "response", "body", ""]
 
@@ -104,6 +110,7 @@ class Exchange:
         if self._lease is not None:
             if self.error is None:
                 self.error = error
+            self._withdraw()
             transport = self.protocol.transport
             if transport is not None:
                 transport.abort()
@@ -113,7 +120,21 @@ class Exchange:
         if (lease := self._lease) is not None:
             self._lease = None
             self._session.watch.discard(self)
+            self._withdraw()
             lease.close()
+
+    def _withdraw(self) -> None:
+        """See to it that closing the connection resets it, if the request is not answered.
+
+        The kernel would deliver what it still holds of the request, whenever the other side takes it: a write that was
+        given up would happen after one that came later.
+        """
+        transport = self.protocol.transport
+        if self.payload is None and transport is not None:
+            sock = transport.get_extra_info("socket")
+            if sock is not None:
+                with suppress(OSError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     def forget(self) -> None:
         """`close` from wherever the garbage collector runs: another thread, another process, after the loop's end."""
