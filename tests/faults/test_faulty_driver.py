@@ -343,6 +343,17 @@ async def test_a_part_that_cannot_be_written_publishes_nothing(number: int) -> N
         assert driver.count("complete_multipart") == 0
 
 
+async def test_parts_under_way_have_ended_before_the_upload_is_dropped() -> None:
+    held = Hold(primitive="put_part", calls=(2,))
+    async with faulty(held, Fail("put_part", calls=(3,), error=PermissionDeniedError("no"))) as (store, driver):
+        before = asyncio.all_tasks()
+        with pytest.raises(PermissionDeniedError):
+            await store.put("key", payload(LARGE), part_size=PART)
+        assert asyncio.all_tasks() == before
+        assert held.reached.is_set()
+        assert driver.calls[-1].primitive == "abort_multipart"
+
+
 async def test_a_completion_that_is_refused_publishes_nothing() -> None:
     async with faulty(Fail("complete_multipart", error=PermissionDeniedError("no"))) as (store, _):
         with pytest.raises(PermissionDeniedError):
