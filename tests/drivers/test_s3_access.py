@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import urllib.error
 import urllib.request
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
 
 import boto3
 import pytest
@@ -197,51 +193,3 @@ async def test_keys_that_a_session_of_boto3_holds(on_ceph: S3Driver, ceph: CephE
         assert await get(driver, "key") == b"hello"
     finally:
         await driver.aclose()
-
-
-async def test_temporary_credentials_of_an_assumed_role(on_ceph: S3Driver, ceph: CephEndpoint) -> None:
-    await put(on_ceph, "key")
-    bucket = on_ceph.location.removeprefix("s3://")
-    with _assumed_role(ceph) as temporary:
-        driver = connect(ceph, "ceph", bucket, **temporary)
-        forged = connect(ceph, "ceph", bucket, **{**temporary, "session_token": "forged"})
-        try:
-            assert await get(driver, "key") == b"hello"
-            assert await fetch("GET", await driver.sign("key", SignOptions())) == (200, b"hello")
-            with pytest.raises((UnauthenticatedError, PermissionDeniedError)):
-                await forged.head("key", WHOLE)
-        finally:
-            await driver.aclose()
-            await forged.aclose()
-
-
-@contextmanager
-def _assumed_role(ceph: CephEndpoint) -> Iterator[dict[str, str]]:
-    """Credentials of a role that may do everything; they end with the role."""
-    keys = {
-        "endpoint_url": ceph.url,
-        "aws_access_key_id": ceph.access_key_id,
-        "aws_secret_access_key": ceph.secret_access_key,
-        "region_name": ceph.region,
-    }
-    trust = {"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam:::user/tester"]}, "Action": ["sts:AssumeRole"]}
-    everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::*"}
-    with closing(boto3.client("iam", **keys)) as iam, closing(boto3.client("sts", **keys)) as sts:
-        name = f"reader-{uuid.uuid4().hex[:8]}"
-        role = iam.create_role(RoleName=name, Path="/", AssumeRolePolicyDocument=_policy(trust))["Role"]
-        iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=_policy(everything))
-        try:
-            found = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="test", DurationSeconds=900)["Credentials"]
-            yield {
-                "access_key_id": found["AccessKeyId"],
-                "secret_access_key": found["SecretAccessKey"],
-                "session_token": found["SessionToken"],
-            }
-        finally:
-            iam.delete_role_policy(RoleName=name, PolicyName="all")
-            iam.delete_role(RoleName=name)
-
-
-def _policy(statement: Mapping[str, object]) -> str:
-    # Without spaces: the gateway does not decode those of a form.
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))

@@ -219,9 +219,10 @@ def counted(*keys: str) -> tuple[CallbackCredentials, list[str]]:
     return CallbackCredentials(callback), asked
 
 
-async def test_expired_credentials_are_renewed_once_and_the_request_is_sent_again() -> None:
+@pytest.mark.parametrize(("status", "code"), [(400, "ExpiredToken"), (403, "InvalidAccessKeyId")])
+async def test_expired_credentials_are_renewed_once_and_the_request_is_sent_again(status: int, code: str) -> None:
     provider, asked = counted("OLD", "NEW")
-    async with s3(EXPIRED, FOUND, FOUND, credentials=provider) as (driver, server):
+    async with s3(refusal(status, code), FOUND, FOUND, credentials=provider) as (driver, server):
         assert await read(driver) == b"hello"
         assert await read(driver) == b"hello"
         used = [(header(request, "authorization") or "").split("Credential=")[1][:3] for request in server.requests]
@@ -537,7 +538,7 @@ async def test_a_listing_that_makes_no_sense_is_the_services_error(row: str) -> 
 def test_a_driver_travels_as_its_settings() -> None:
     driver = make_driver("bucket", endpoint="http://127.0.0.1:9000", region="eu-west-7", dialect="ceph", **KEYS)
     driver._client.service.regions["bucket"] = "elsewhere"
-    again = pickle.loads(pickle.dumps(driver))  # noqa: S301  # made here
+    again = pickle.loads(pickle.dumps(driver))  # made here
     assert (again.location, again.capabilities) == (driver.location, driver.capabilities)
     assert again._client.address == driver._client.address
 

@@ -17,7 +17,7 @@ from aiostore.body import Body
 from aiostore.drivers.aws_credentials import ANONYMOUS, CredentialsProvider
 from aiostore.drivers.s3_address import Address, Endpoint, locate
 from aiostore.drivers.s3_dialect import Dialect
-from aiostore.drivers.s3_errors import EXPIRED, SKEWED, WRONG_REGION, Demand, Failure, to_store_error
+from aiostore.drivers.s3_errors import RENEWABLE, SKEWED, WRONG_REGION, Demand, Failure, to_store_error
 from aiostore.drivers.s3_xml import ErrorBody, parse, parse_error
 from aiostore.drivers.sigv4 import (
     EMPTY_PAYLOAD,
@@ -151,7 +151,7 @@ class Client:
                 if not moved and (elsewhere := self._elsewhere(failure, site)) is not None:
                     moved, site = True, elsewhere
                     continue
-                if not renewed and failure.code in EXPIRED:
+                if not renewed and failure.code in RENEWABLE:
                     fresh = await service.credentials.fetch(credentials)
                     if fresh != credentials:
                         renewed, credentials = True, fresh

@@ -43,7 +43,10 @@ Demand: TypeAlias = Literal["", "absent", "match"]
 """What a write demands of the object that it replaces: nothing, that there is none, or that it is a certain one."""
 
 EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
-"""The codes that new credentials cure."""
+"""The codes of credentials that were valid once."""
+
+RENEWABLE: Final = EXPIRED | {"InvalidAccessKeyId"}
+"""The codes that new credentials may cure: Ceph and MinIO do not know the key of a session that has expired."""
 
 SKEWED: Final = frozenset({"RequestTimeTooSkewed"})
 """The codes that the service's own clock cures."""
@@ -75,7 +78,7 @@ _CODES: Final[Mapping[str, _Meaning]] = {
         PermissionDeniedError,
         "the object is archived; restore it first, then read it when the restoration is done",
     ),
-    "InvalidAccessKeyId": (UnauthenticatedError, "the service does not know this access key id"),
+    "InvalidAccessKeyId": (UnauthenticatedError, "the service does not know this access key id (any more)"),
     "SignatureDoesNotMatch": (UnauthenticatedError, "the signature is wrong; check secret_access_key"),
     "InvalidToken": (UnauthenticatedError, "the session token is wrong; check session_token"),
     "InvalidClientTokenId": (UnauthenticatedError, "the session token is wrong; check session_token"),
