@@ -157,7 +157,7 @@ class Store(CoreStore):
         ``fn`` gets ``default`` where there is no object. It may be called several times, with what others wrote
         meanwhile, and should do nothing but compute; what it raises leaves the object as it is. The change is made
         exactly once, also if answers are lost, as long as everybody writes the object with ``update``: the ids of the
-        last 32 updates are kept in the object's (hidden) metadata. Content headers, metadata and storage class stay;
+        last 64 updates are kept in the object's (hidden) metadata. Content headers, metadata and storage class stay;
         tags, access lists and encryption are those of a new object unless ``encryption`` is given. The result has
         neither ETag nor version if others replaced the object before its lost answer could be looked up.
 

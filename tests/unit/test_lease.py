@@ -597,6 +597,22 @@ async def test_a_release_whose_answers_are_lost_is_looked_up(world: World) -> No
     assert world.record()["holder"] is None
 
 
+async def test_a_release_whose_answer_is_lost_after_it_let_another_in_is_no_loss(world: World) -> None:
+    other = world.machine().lease()
+
+    class Quick(Fault):
+        async def after(self, call: Call) -> None:
+            if call.primitive == "put" and call.number == 2:
+                await other.__aenter__()
+                raise ConnectionLostError("lost", answered=False)
+
+    async with world.machine(Quick()).lease() as lease:
+        pass
+    assert not lease.lost.is_set()
+    assert (lease.token, other.token) == (1, 2)
+    await other.__aexit__(None, None, None)
+
+
 async def test_a_lease_that_was_taken_over_is_not_released(world: World) -> None:
     other = Store(world.memory)
     taken = {"holder": "other", "token": 2, "ttl": 30.0, "number": 1}

@@ -318,7 +318,7 @@ class Lease:
     async def _find(self, token: int, *, left: bool = False) -> Match | None:
         """The state of our lease after a write that was refused or not answered; None if it is not ours any more.
 
-        That is a loss, unless it was ``left``: then a release whose answer was lost has let another in.
+        That is a loss, unless we may have ``left``: then a release whose answer was lost has let another in.
         """
         seen = await self._read()
         if seen is not None and seen.record.token == token and seen.record.holder in {self._holder, None}:
@@ -379,15 +379,17 @@ class Lease:
             self._failure = error
 
     async def _let_go(self, token: int) -> None:
-        for attempt in range(_SUCCESSION):
-            match = self._match or await self._find(token, left=attempt > 0)
+        left = False
+        for _ in range(_SUCCESSION):
+            match = self._match or await self._find(token, left=left)
             if match is None:
                 return
             try:
                 await self._write(None, token, match)
-            except _REFUSED:
-                continue
-            return
+            except _REFUSED as error:
+                left = left or isinstance(error, WriteOutcomeUnknownError)
+            else:
+                return
 
     def _error(self) -> LeaseLostError:
         return LeaseLostError(

@@ -13,6 +13,7 @@ its *lineage*: its own id and the ids of the updates that it was built on. Whoev
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import inspect
 import random
@@ -45,11 +46,13 @@ Change: TypeAlias = Callable[[bytes | None], Buffer | Awaitable[Buffer]]
 ATTEMPTS: Final = 50
 """How often a change is tried by default; rivals win at most one time each while nobody is slower than they."""
 
-LATEST: Final = 32
-"""Ids in a lineage: as many updates may follow one whose answer was lost. They take 384 bytes of metadata."""
+LATEST: Final = 64
+"""Ids in a lineage: so many updates may follow one whose answer was lost. They take 512 bytes of metadata."""
 
-_ID: Final = 12
-_MISSING: Final = "0" * _ID
+_ID: Final = 8
+"""Characters of an id, six bits each."""
+
+_MISSING: Final = "-" * _ID
 _LONGEST_WAIT: Final = 1.0
 
 
@@ -100,7 +103,8 @@ class _State:
         recorded = self.meta.metadata.get(own_write.LINEAGE)
         if recorded:
             return recorded
-        return hashlib.sha256(f"{self.meta.etag}|{self.meta.version}".encode()).hexdigest()[:_ID]
+        state = f"{self.meta.etag}|{self.meta.version}".encode()
+        return base64.urlsafe_b64encode(hashlib.sha256(state).digest()).decode()[:_ID]
 
     @property
     def match(self) -> Match | None:
@@ -220,7 +224,7 @@ class _Update:
 
     async def _write(self, base: _State) -> PutResult | None:
         """Write on condition that ``base`` is still there; None if it is not, or if the write is pending now."""
-        write_id = secrets.token_hex(_ID // 2)
+        write_id = secrets.token_urlsafe(_ID * 6 // 8)
         try:
             return await write.put(
                 self._context, self._key, self._value, self._put_options(base, write_id), best_effort=self._best_effort
