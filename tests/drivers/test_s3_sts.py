@@ -226,13 +226,13 @@ class Transfer:
     async def fetch(self) -> Mapping[str, object]:
         """A session; the gateway alone knows when it ends."""
         self.sessions += 1
-        session = await asyncio.to_thread(self.role.session)
-        if self.sessions == 1:
-            self.first = session = ending(session, time.time() + LIFETIME)
-        else:
+        if self.sessions > 1:
             # Only when several requests were refused, so that each of them could have asked for a session of its own.
             async with asyncio.timeout(PATIENCE):
                 await self.proxy.wait_until(lambda: len(self.refused) > 1)
+        session = await asyncio.to_thread(self.role.session)
+        if self.sessions == 1:
+            self.first = session = ending(session, time.time() + LIFETIME)
         return {
             "access_key_id": session.access_key_id,
             "secret_access_key": session.secret_access_key,
