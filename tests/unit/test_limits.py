@@ -12,7 +12,7 @@ from aiostore.body import Buffers
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import RateLimitedError, UnavailableError
 from aiostore.types import GetOptions, GetResult, ObjectMeta, PutOptions
-from aiostore.wrappers.limits import LimitDriver
+from aiostore.wrappers.limits import LimitDriver, Permits
 from aiostore.wrappers.retry import RetryDriver
 
 
@@ -211,3 +211,17 @@ async def test_fixed_limits_do_not_move() -> None:
     limited = LimitDriver(driver, 16, adaptive=False)
     await crowd(driver, limited, 32, 5)
     assert limited.permits().count == 16
+
+
+async def test_who_is_cancelled_in_the_moment_in_which_a_permit_is_handed_out_is_cancelled() -> None:
+    permits = Permits(1, adaptive=False)
+    permits.free = 0
+    first, second = (asyncio.create_task(permits.acquire()) for _ in range(2))
+    await settled()
+    first.cancel()
+    permits.release()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await second
+    permits.release()
+    assert permits.free == permits.count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 from weakref import WeakKeyDictionary
@@ -81,7 +82,9 @@ class Permits:
             if waiter.done() and not waiter.cancelled():
                 self.release()
             else:
-                self._waiters.remove(waiter)
+                # Handing out passes over a waiter that is cancelled and does not know it yet.
+                with suppress(ValueError):
+                    self._waiters.remove(waiter)
             raise
 
     def release(self) -> None:
