@@ -286,7 +286,7 @@ class RequestStalls(TableFault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _FlipUpload(wire.Fault):
+class FlipUpload(wire.Fault):
     at: int
 
     async def upload(self, wire: wire.Wire, offset: int, piece: bytes, send: Sink) -> None:
@@ -302,7 +302,7 @@ class FlippedInRequest(TableFault):
     strikes = frozenset({"put", "put_part"})
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
-        return _FlipUpload(at=20)
+        return FlipUpload(at=20)
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
