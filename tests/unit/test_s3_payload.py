@@ -35,7 +35,17 @@ def in_memory(data: bytes = DATA) -> Body:
     return Buffers((data[:1000], memoryview(data)[1000:]))
 
 
-@pytest.mark.parametrize("dialect", ["", "ceph", "swift", "minio", "r2", "gcs-xml"])
+async def test_tls_alone_guards_a_body_for_a_service_of_which_nothing_is_known() -> None:
+    assert await guarding("").of(in_memory()) == (UNSIGNED_PAYLOAD, {}, {}, None)
+
+
+async def test_where_verification_is_required_the_payload_is_signed_for_an_unknown_service_too() -> None:
+    required = Guarding(DIALECTS[""], tls=True, anonymous=False, wanted=True, required=True)
+    assert (await required.of(in_memory())).payload == SHA256
+    assert (await guarding("", tls=False).of(in_memory())).payload == SHA256
+
+
+@pytest.mark.parametrize("dialect", ["ceph", "swift", "minio", "r2", "gcs-xml"])
 @pytest.mark.parametrize("tls", [False, True])
 async def test_where_no_checksum_is_stored_the_payload_is_signed(dialect: str, tls: bool) -> None:
     guard = await guarding(dialect, tls=tls).of(in_memory())

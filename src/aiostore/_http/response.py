@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from io import BytesIO
 
 from aiohttp import ClientPayloadError, StreamReader
 
 from aiostore._http.exchange import Exchange
 from aiostore.errors import StoreClosedError, TransientError
-
-_PRESIZED = 64 * 1024**2
-"""Bytes of memory that are reserved on the word of a Content-Length."""
 
 
 class Response:
@@ -61,21 +57,14 @@ class Response:
         if self._payload is None and self._exchange.error is None:
             chunk, self._rest = self._rest, b""
             return chunk
-        body = BytesIO()
-        if size := min(self.content_length or 0, _PRESIZED):
-            # One allocation, and the chunks' own memory is used again and again: five times faster than a join.
-            body.seek(size - 1)
-            body.write(b"\0")
-            body.seek(0)
+        chunks = []
         try:
             while chunk := await self.next_chunk():
-                body.write(chunk)
+                chunks.append(chunk)
         except TransientError as error:
-            body.truncate()
-            error.received = body.getvalue()
+            error.received = b"".join(chunks)
             raise
-        body.truncate()
-        return body.getvalue()
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def aclose(self) -> None:
         """Drop the connection if bytes are still to come. Safe to repeat, and never raises; waits for nothing."""

@@ -9,6 +9,7 @@ import ssl
 import weakref
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from inspect import signature
 from typing import TypedDict
@@ -150,6 +151,7 @@ class Session:
     @classmethod
     async def open(cls, options: ClientOptions, timeouts: Timeouts) -> Session:
         """A session for the running loop; it closes when the loop shuts its generators down, as asyncio.run() does."""
+        _keep_freed_memory()
         session = cls(options, timeouts, asyncio.get_running_loop())
         await anext(session._guard)
         return session
@@ -265,6 +267,18 @@ def _drop(routes: Mapping[str, Route]) -> None:
     for route in routes.values():
         while route.idle:
             route.idle.pop().close()
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Let bodies reuse the memory of those before them.
+
+    glibc returns freed blocks to the kernel, and every MiB that is read would be faulted in anew, which costs a third
+    of the read. It learns from what is freed: after one block of this size, which is never touched, it keeps up to
+    twice as much. See M_MMAP_THRESHOLD in https://man7.org/linux/man-pages/man3/mallopt.3.html; elsewhere this does
+    nothing.
+    """
+    bytes(16 * 1024**2)
 
 
 class _Pool(TCPConnector):

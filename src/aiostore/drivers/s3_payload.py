@@ -1,8 +1,9 @@
 """How a body is guarded on its way to S3: by the signature over its hash, or by a checksum beside it.
 
 Over plain HTTP the payload is signed. Over TLS a service that stores checksums gets the body's CRC instead, which is
-ten times cheaper and guards it to the disk. Elsewhere the payload is signed there too: services compare it with the
-hash in the signature, and SHA-256 is no slower than the MD5 of Content-MD5, which not every service looks at.
+ten times cheaper and guards it to the disk. Other services that are known to compare the payload with the hash in the
+signature get it signed there too: SHA-256 is no slower than the MD5 of Content-MD5, which not every service looks at.
+A service of no known dialect gets that under ``integrity="require"``; otherwise TLS alone guards the body.
 """
 
 from __future__ import annotations
@@ -45,10 +46,12 @@ class Guarding:
 
     __slots__ = ("_algorithm", "_dialect", "_md5", "_sign")
 
-    def __init__(self, dialect: Dialect, *, tls: bool, anonymous: bool, wanted: bool) -> None:
+    def __init__(self, dialect: Dialect, *, tls: bool, anonymous: bool, wanted: bool, required: bool = False) -> None:
         self._dialect = dialect
         self._algorithm = dialect.checksums[0] if dialect.checksums and wanted else None
-        self._sign = not anonymous and (not tls or (wanted and self._algorithm is None))
+        # Of an unknown service nobody knows whether it looks at the hash; TLS guards the body on its way all the same.
+        hashed = self._algorithm is None and (required or (wanted and bool(dialect.name)))
+        self._sign = not anonymous and (not tls or hashed)
         self._md5 = anonymous and wanted and self._algorithm is None
 
     @property

@@ -106,7 +106,13 @@ def make_driver(
     transport = Transport(options, Timeouts() if timeouts is None else timeouts)
     client = Client(Service(place, region, spoken, provider, transport, headers), bucket)
     tls = client.address.base.startswith("https:")
-    guarding = Guarding(spoken, tls=tls, anonymous=skip_signature, wanted=integrity != "off")
+    guarding = Guarding(
+        spoken,
+        tls=tls,
+        anonymous=skip_signature,
+        wanted=integrity != "off",
+        required=integrity == "require",
+    )
     return S3Driver(client, guarding, f"s3://{bucket}")
 
 
