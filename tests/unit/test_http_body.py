@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiostore._http.session import _keep_freed_memory
 from aiostore.body import Body, Buffers, FileRegion
 from aiostore.errors import ConnectionLostError, RequestTimeoutError
 from aiostore.types import Buffer
