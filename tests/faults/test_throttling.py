@@ -131,7 +131,7 @@ async def measure(bucket: Bucket) -> float:
 
 
 async def test_a_service_that_refuses_every_fifth_request_is_worked_with_at_a_good_rate(ceph_bucket: Bucket) -> None:
-    rates = []
+    rates: list[float] = []
     while len(rates) < 3 and max(rates, default=0) <= 0.6:
         # A busy machine gets a second chance; a client that waits too long fails them all.
         rates.append(await measure(ceph_bucket))

@@ -119,7 +119,7 @@ class Cell:
 
         def new() -> list[asyncio.Task[Any]]:
             mine = asyncio.all_tasks() - tasks - {asyncio.current_task()}
-            return [task for task in mine if not _is_of_proxy(task)]
+            return [task for task in mine if not is_of_proxy(task.get_coro())]
 
         await _until(lambda: not new(), lambda: f"tasks are left: {new()}")
         for kind in ("get", "put"):
@@ -139,8 +139,9 @@ class Cell:
         assert not left, f"temporary files are left: {left}"
 
 
-def _is_of_proxy(task: asyncio.Task[Any]) -> bool:
-    name = getattr(task.get_coro(), "__qualname__", "")
+def is_of_proxy(coroutine: object) -> bool:
+    """Whether a task with this coroutine is the fault proxy's."""
+    name = getattr(coroutine, "__qualname__", "")
     return name.startswith(("FaultProxy.", "Connection."))
 
 
