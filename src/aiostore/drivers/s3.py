@@ -11,8 +11,10 @@ from dataclasses import replace
 from aiostore._http.status import check_range, unquote_etag
 from aiostore.body import Body
 from aiostore.capabilities import Capabilities, PartLimits
+from aiostore.drivers import s3_etags
 from aiostore.drivers.s3_bucket import S3Bucket
 from aiostore.drivers.s3_client import Client, discard
+from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_headers import (
     check_encrypted,
     demand_of,
@@ -59,6 +61,8 @@ class S3Driver(S3Multipart, S3Bucket):
         self._guarding = guarding
         self._location = location
         self._dialect = dialect = client.service.dialect
+        self._learning = not dialect.name and client.bucket not in client.service.learnt
+        self._told = client.service.learnt.get(client.bucket, dialect)
         self._read_headers = {"x-amz-checksum-mode": "ENABLED"} if dialect.checksums else {}
         self._capabilities = Capabilities(
             operations=self.operations - dialect.missing,
@@ -98,7 +102,9 @@ class S3Driver(S3Multipart, S3Bucket):
             headers.pop("range", None)
             query = "" if options.version is None else encode_query((("versionId", options.version),))
             response = await self._client.send("head", "HEAD", key, headers, query)
-            return read_meta(key, response.headers, response.content_length or 0, self._dialect, whole=True)
+            if self._learning:
+                self._learn_by_name(response.headers)
+            return read_meta(key, response.headers, response.content_length or 0, self._told, whole=True)
 
     async def get(self, key: str, options: GetOptions) -> GetResult:
         with self.naming("get", key):
@@ -110,7 +116,9 @@ class S3Driver(S3Multipart, S3Bucket):
                 start, stop, size = check_range(response.status, response.headers, options.start, options.stop)
                 if size == 0 and options.start:
                     raise InvalidRangeError("the object is empty")
-                meta = read_meta(key, response.headers, size, self._dialect, whole=stop - start == size)
+                if self._learning:
+                    self._learn_by_name(response.headers)
+                meta = read_meta(key, response.headers, size, self._told, whole=stop - start == size)
             except BaseException:
                 await response.aclose()
                 raise
@@ -127,11 +135,14 @@ class S3Driver(S3Multipart, S3Bucket):
             if options.headers:
                 headers.update(lower_case(options.headers))
             demand = demand_of(options.if_match, options.if_none_match)
+            md5 = s3_etags.sample(body) if self._learning and options.encryption is None else None
             response = await self._client.send("put", "PUT", key, headers, "", body, guard.payload, demand=demand)
             if response.content_length != 0:
                 await discard(response)
             if options.encryption is not None:
                 check_encrypted(options.encryption, response.headers)
+            if md5 is not None:
+                self._learn(s3_etags.shown(self._dialect, md5, response.headers))
             etag = unquote_etag(response.headers.get("ETag"))
             return PutResult(
                 etag=etag,
@@ -146,9 +157,23 @@ class S3Driver(S3Multipart, S3Bucket):
             return guard.held
         if etag == guard.md5:
             return {**guard.held, "md5": etag}
-        if self._dialect.md5_etags and len(etag) == len(guard.md5):
+        if self._told.md5_etags and len(etag) == len(guard.md5):
             raise UnavailableError("the service stored other bytes than were sent: its ETag is not their MD5")
         return guard.held
+
+    def _learn_by_name(self, headers: Mapping[str, str]) -> None:
+        if s3_etags.are_named(headers):
+            self._learn(replace(self._dialect, md5_etags=True))
+
+    def _learn(self, told: Dialect) -> None:
+        learnt, bucket = self._client.service.learnt, self._client.bucket
+        if told.md5_etags:
+            # Another driver of the bucket may have seen that they are not.
+            told = learnt.setdefault(bucket, told)
+        else:
+            learnt[bucket] = told
+        self._told = told
+        self._learning = False
 
     async def delete(self, key: str, options: DeleteOptions) -> None:
         with self.naming("delete", key):

@@ -48,10 +48,11 @@ _REGION_IN_HOST: Final = re.compile(r"(?:^|\.)s3[.-](?:dualstack\.)?([a-z]{2}(?:
 class Service:
     """What the drivers of one service share, whatever their bucket: connections, credentials, and what was learnt.
 
-    ``headers`` are sent and signed with every request, names in lower case.
+    ``headers`` are sent and signed with every request, names in lower case. ``regions`` and ``learnt`` are what was
+    learnt of buckets: where they are, and what an unknown dialect says of their ETags.
     """
 
-    __slots__ = ("credentials", "dialect", "endpoint", "headers", "region", "regions", "skew", "transport")
+    __slots__ = ("credentials", "dialect", "endpoint", "headers", "learnt", "region", "regions", "skew", "transport")
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Service:
         self.transport = transport
         self.headers = headers
         self.regions: dict[str, str] = {}
+        self.learnt: dict[str | None, Dialect] = {}
         self.skew = 0.0
 
     def __reduce__(self) -> tuple[object, ...]:

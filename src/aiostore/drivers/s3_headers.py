@@ -288,11 +288,15 @@ def _checksums(headers: Mapping[str, str], etag: str | None, dialect: Dialect, *
         if found:
             return found
     if dialect.md5_etags and etag is not None and len(etag) == 32 and _MD5.fullmatch(etag) is not None:
-        encryption = headers.get(_SSE)
-        plain = encryption is None or (encryption == "AES256" and dialect.sse_s3_md5_etags)
-        if plain and f"{_SSE}-customer-algorithm" not in headers:
+        encryption = encryption_of(headers)
+        if not encryption or (encryption == "AES256" and dialect.sse_s3_md5_etags):
             return {"md5": etag}
     return NOTHING
+
+
+def encryption_of(headers: Mapping[str, str]) -> str:
+    """How the object of an answer is encrypted: AES256 or a kind of KMS, ``"customer"``, and ``""`` if it is not."""
+    return "customer" if f"{_SSE}-customer-algorithm" in headers else headers.get(_SSE, "")
 
 
 def checksum_to_hex(value: str) -> str | None:

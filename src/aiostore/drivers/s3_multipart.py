@@ -15,6 +15,7 @@ from aiostore import checksums
 from aiostore._http import xml
 from aiostore._http.status import unquote_etag
 from aiostore.body import Body
+from aiostore.drivers import s3_etags
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.s3_client import Client, discard
 from aiostore.drivers.s3_dialect import Dialect
@@ -50,6 +51,10 @@ class S3Multipart(BaseDriver):
     _client: Client
     _dialect: Dialect
     _guarding: Guarding
+
+    def _learn(self, told: Dialect) -> None:
+        """Settle for this bucket what its ETags are; that they are no MD5s is final."""
+        raise NotImplementedError
 
     async def create_multipart(self, key: str, options: PutOptions) -> Upload:
         with self.naming("create_multipart", key):
@@ -128,6 +133,8 @@ class S3Multipart(BaseDriver):
             slow=True,
             demand=demand_of(options.if_match, options.if_none_match),
         )
+        if not self._dialect.name and s3_etags.are_mistakable(written.etag):
+            self._learn(self._dialect)
         return PutResult(
             etag=written.etag or (_etag(parts) if self._dialect.md5_etags else None),
             version=answered.get("x-amz-version-id"),
