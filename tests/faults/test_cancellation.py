@@ -341,6 +341,27 @@ async def test_while_the_service_works(run: Run, milliseconds: int, ceph_bucket:
         await sweep(cell, run, later(milliseconds / 1000))
 
 
+async def test_a_completion_that_was_sent_is_seen_through(ceph_bucket: Bucket, tmp_path: Path) -> None:
+    async with behind_proxy(ceph_bucket, tmp_path) as cell:
+        assert cell.proxy is not None
+        answer = asyncio.Event()
+        rule = cell.proxy.inject(
+            Delay(until=answer), when=lambda request: primitive_of_request(request) == "complete_multipart"
+        )
+        tasks = asyncio.all_tasks()
+        task = asyncio.create_task(put_pieces(cell))
+        await cell.proxy.wait_until(lambda: rule.applied == 1)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0.01)
+        assert not task.done()
+        answer.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await cell.visible("object") == cell.parts
+        await cell.assert_nothing_is_left(tasks)
+
+
 # --- KeyboardInterrupt ------------------------------------------------------------------------------------------------
 
 PROGRAM = """

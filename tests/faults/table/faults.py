@@ -450,12 +450,22 @@ class AnotherRange(TableFault):
         return wire.Answer(status=206, headers=headers, body=data[:10])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shift(wire.Fault):
+    """A Content-Range of the right length that begins a byte later than its bytes."""
+
+    def edit_response(self, head: Head) -> None:
+        span, _, total = (head.get("Content-Range") or "").removeprefix("bytes ").partition("/")
+        first, _, last = span.partition("-")
+        head.set("Content-Range", f"bytes {int(first) + 1}-{int(last) + 1}/{total}")
+
+
 class ContentRangeWrong(TableFault):
     name = "Content-Range wrong"
     strikes = frozenset({"get_range"})
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
-        return wire.EditResponse(headers={"Content-Range": f"bytes 1-20/{len(body_of(cell))}"})
+        return _Shift()
 
 
 class ContentRangeMissing(TableFault):
