@@ -17,7 +17,7 @@ from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_headers import encryption_of
 
 _LARGEST: Final = 64 * 1024
-"""Bytes of a put whose MD5 is computed to compare it, 0.1 ms at most."""
+"""Bytes of a put whose MD5 is computed to compare it, some 0.1 ms."""
 
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
