@@ -77,3 +77,11 @@ def tests(session: nox.Session) -> None:
     session.install("-e", ".[all]", *group("test"))
     session.run("python", "-m", "tests.servers", "install")
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Random operations under random faults, ten minutes in memory and ten on Ceph: ``nox -s soak -- --seconds 60``."""
+    session.install("-e", ".[all]", *group("test"))
+    session.run("python", "-m", "tests.servers", "install", "ceph")
+    session.run("python", "-m", "tests.soak", *session.posargs)
