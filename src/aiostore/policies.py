@@ -103,7 +103,7 @@ class ClientOptions:
     ca_bundle: str | None = None
     proxy: str | None = field(default=None, repr=False)
     max_connections: int = 256
-    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False)
     user_agent: str | None = None
 
     def __post_init__(self) -> None:

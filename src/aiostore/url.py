@@ -69,8 +69,11 @@ def parse(url: str) -> Location:
     try:
         # Schemes that urllib does not know have their query and fragment cut all the same; keys may hold a "#".
         parts = urlsplit(url, allow_fragments=False)
-    except ValueError as error:
-        raise ConfigurationError(f"the URL cannot be taken apart: {error}") from None
+    except ValueError:
+        raise ConfigurationError("the URL cannot be taken apart; percent-encode what stands in its host") from None
+    if "@" in parts.netloc:
+        # Never shown: what stands before it is a user name and a password.
+        raise ConfigurationError("the URL holds credentials before an '@'; give them as options of the store")
     return Location(found[1].lower(), unquote(parts.netloc), unquote(parts.path), dict(parse_qsl(parts.query)))
 
 

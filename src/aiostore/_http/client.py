@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 
 from aiostore._http.body import COALESCE, send, write
-from aiostore._http.exchange import Exchange
+from aiostore._http.exchange import Exchange, harmless
 from aiostore._http.response import Response
 from aiostore._http.session import Session
 from aiostore.body import Body
@@ -32,6 +32,11 @@ class Transport:
         self._options = options
         self._timeouts = timeouts
         self._sessions: dict[tuple[int, asyncio.AbstractEventLoop], Session] = {}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What goes with every request and may be secret; no message repeats it."""
+        return tuple(self._options.headers.values())
 
     def __reduce__(self) -> tuple[type[Transport], tuple[ClientOptions, Timeouts]]:
         return Transport, (self._options, self._timeouts)
@@ -100,7 +105,7 @@ class Transport:
                 sender.cancel()
                 await asyncio.wait((sender,))
             if isinstance(error, Exception) and (meaning := exchange.lost(error, answered=False)) is not error:
-                raise meaning from error
+                raise meaning from harmless(error)
             raise
         length = message.headers.get("Content-Length")
         return Response(message.code, message.headers, None if length is None else int(length), payload, exchange)

@@ -8,7 +8,7 @@ import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
-from aiohttp import ClientError, ServerDisconnectedError, StreamReader
+from aiohttp import ClientError, ClientPayloadError, ClientResponseError, ServerDisconnectedError, StreamReader
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 
@@ -153,7 +153,20 @@ class Exchange:
                 reason = f"the answer is not valid HTTP: {error.message.strip().splitlines()[0]}"
             elif isinstance(error, ServerDisconnectedError):
                 reason = "the connection was closed before an answer came"
+            elif isinstance(error, ClientPayloadError):
+                # What follows may be bytes of the answer.
+                reason = str(error).partition(":")[0] or "the body is not complete"
             else:
                 reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             self.error = ConnectionLostError(reason, answered=answered)
         return self.error or error
+
+
+def harmless(error: BaseException) -> BaseException | None:
+    """``error`` as the cause of another, unless it quotes an answer or a request: credentials may be repeated there."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, (HttpProcessingError, ClientResponseError)):
+            return None
+        link = link.__cause__ or link.__context__
+    return error

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aiohttp import ClientPayloadError, StreamReader
 
-from aiostore._http.exchange import Exchange
+from aiostore._http.exchange import Exchange, harmless
 from aiostore.errors import StoreClosedError, TransientError
 
 
@@ -95,7 +95,7 @@ class Response:
         except (ClientPayloadError, OSError) as error:
             exchange.close()
             self._payload = None
-            raise exchange.lost(error, answered=True) from error
+            raise exchange.lost(error, answered=True) from harmless(error)
         finally:
             exchange.reading = False
         if not chunk and exchange.error is not None:

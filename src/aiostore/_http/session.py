@@ -19,7 +19,8 @@ from aiohttp import ClientRequest, ClientTimeout, TCPConnector
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
-from aiostore._http.exchange import Exchange
+from aiostore._http.exchange import Exchange, harmless
+from aiostore._http.redaction import redact
 from aiostore._http.route import Route, environment_proxy, parse_origin, parse_proxy
 from aiostore._http.stall import StallWatch
 from aiostore._http.tls import tls_context
@@ -213,7 +214,7 @@ class Session:
                     return lease
                 lease.close()
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _connect_error(error, route, self.pool.timeout) from error
+            raise _connect_error(error, route, self.pool.timeout) from harmless(error)
         finally:
             self.waiting -= 1
 
@@ -335,7 +336,7 @@ def _connect_error(error: Exception, route: Route, timeout: float) -> StoreError
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _untrusted(error.certificate_error, origin)
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        message = f"the proxy refused a tunnel to {origin}: {error.status} {error.message}"
+        message = f"the proxy refused a tunnel to {origin}: {error.status} {redact(error.message)}"
         return ConnectionLostError(message) if error.status >= 500 else ConfigurationError(message)
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, ssl.SSLCertVerificationError):

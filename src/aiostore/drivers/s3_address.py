@@ -195,22 +195,23 @@ def _split(url: str) -> tuple[str, str, str]:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"the endpoint {url!r} is not a URL: {error}") from None
+    except ValueError:
+        raise ConfigurationError(f"the endpoint {_shown(url)!r} is not a URL; check its host and port") from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise ConfigurationError(
-            f"the endpoint {_without_user(url)!r} is not a URL; it looks like 'https://s3.example.com' or "
+            f"the endpoint {_shown(url)!r} is not a URL; it looks like 'https://s3.example.com' or "
             "'http://127.0.0.1:9000'"
         )
     if "@" in parts.netloc:
         raise ConfigurationError("the endpoint holds credentials; give them as access_key_id and secret_access_key")
     if parts.query or parts.fragment:
-        raise ConfigurationError(f"the endpoint {url!r} cannot have a query or a fragment")
+        raise ConfigurationError(f"the endpoint {_shown(url)!r} cannot have a query or a fragment")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
         host = f"{host}:{port}"
     return parts.scheme, host, f"{encode_path(parts.path).rstrip('/')}/"
 
 
-def _without_user(url: str) -> str:
-    return re.sub(r"[^/@]*@", "***@", url)
+def _shown(url: str) -> str:
+    """The URL without what may be secret: its user and its query."""
+    return re.sub(r"//.*@", "//***@", re.sub(r"[?#].*", "", url, flags=re.DOTALL), flags=re.DOTALL)

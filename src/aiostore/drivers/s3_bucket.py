@@ -95,7 +95,7 @@ class S3Bucket(BaseDriver):
         failed: dict[str, StoreError] = {}
         asked = frozenset(keys)
         for key, said in errors:
-            failure = Failure(500 if not said.code else 400, said.code, said.message, answered)
+            failure = Failure(500 if not said.code else 400, said.code, self._client.hide(said.message), answered)
             error = to_store_error(failure, key=key, operation="delete_many", store=self.location)
             if key not in asked:
                 # Not one of ours, so it is not known which of ours it means.

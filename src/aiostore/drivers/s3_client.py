@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from aiostore._http import xml
 from aiostore._http.client import Transport
+from aiostore._http.redaction import redact
 from aiostore._http.status import http_date
 from aiostore.body import Body
 from aiostore.drivers.aws_credentials import ANONYMOUS, CredentialsProvider
@@ -41,6 +42,9 @@ _Output = TypeVar("_Output")
 
 _LONGEST_ERROR: Final = 64 * 1024
 """Bytes of an error document that are read; real ones have a few hundred."""
+
+_SECRET_HEADERS: Final = ("authorization", "-token", "-key")
+"""The ends of the names of headers that hold what nobody may read; names are in lower case."""
 
 _REGION_IN_HOST: Final = re.compile(r"(?:^|\.)s3[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com")
 
@@ -160,6 +164,7 @@ class Client:
                         continue
                 if failure.code in SKEWED and (date := http_date(failure.headers.get("Date", ""))) is not None:
                     service.skew = date.timestamp() - time.time()
+                failure = failure._replace(message=self.hide(failure.message, signed))
                 error = to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
                 if absent_ok and isinstance(error, NotFoundError) and failure.code != "NoSuchBucket":
                     return response
@@ -195,9 +200,20 @@ class Client:
             raise error.locate(key=key, operation=operation, store=self.store) from error.__cause__
         if xml.name(root) == "Error":
             # An error without a code is what a service that broke down says.
-            failure = Failure(500, *parse_error(root)[:2], response.headers)
+            said = parse_error(root)
+            failure = Failure(500, said.code, self.hide(said.message, headers), response.headers)
             raise to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
         return self.parse(read, root, operation, key), response.headers
+
+    def hide(self, text: str, headers: Mapping[str, str] = NOTHING) -> str:
+        """What the service said in answer to a request with these headers, without the secrets that it was sent."""
+        if not text:
+            return text
+        service = self.service
+        credentials = service.credentials.ready(time.time()) or ANONYMOUS
+        sent = (value for name, value in headers.items() if name.endswith(_SECRET_HEADERS))
+        secrets = (credentials.secret_access_key, credentials.session_token or "", *sent, *service.transport.secrets)
+        return redact(text, secrets)
 
     def parse(self, read: Callable[[_Input], _Output], data: _Input, operation: str, key: str | None) -> _Output:
         """Return ``read(data)``; what it cannot read is an error of the service."""

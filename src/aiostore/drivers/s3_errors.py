@@ -5,9 +5,11 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from aiostore._http.redaction import redact
 from aiostore._http.status import retry_after
 from aiostore.errors import (
     AlreadyExistsError,
@@ -158,6 +160,9 @@ _SAYS_TOO_MUCH: Final = frozenset({
 })  # fmt: skip
 """The codes whose message may repeat keys or the signature."""
 
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,63}")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.:/+=-]{1,100}")
+
 
 def to_store_error(
     failure: Failure, *, operation: str, key: str | None = None, store: str | None = None, demand: Demand = ""
@@ -194,8 +199,8 @@ def _meaning(status: int, code: str) -> _Meaning:
 
 def _quote(failure: Failure) -> str:
     """What the service said, for who must find out why."""
-    said = f"{failure.status} {failure.code}".rstrip()
+    said = f"{failure.status} {failure.code}" if _NAME.fullmatch(failure.code) else str(failure.status)
     if failure.message and failure.code not in _SAYS_TOO_MUCH:
-        said = f"{said}: {failure.message[:500].strip()}"
-    request = failure.headers.get("x-amz-request-id")
-    return f"{said}; request {request}" if request else said
+        said = f"{said}: {redact(failure.message)[:500].strip()}"
+    request = failure.headers.get("x-amz-request-id", "")
+    return f"{said}; request {request}" if _REQUEST_ID.fullmatch(request) else said
