@@ -35,7 +35,6 @@ from aiostore.types import (
     ListResult,
     ObjectMeta,
     Progress,
-    PutOptions,
     PutResult,
     SignOptions,
 )
@@ -168,7 +167,10 @@ class CoreStore:
         encryption: Encryption | None = None,
         raw: bool = False,
     ) -> bytes:
-        """Read an object, or the bytes ``[start, stop)`` of it; see :meth:`AsyncObjectStore.get`."""
+        """Read an object, or the bytes ``[start, stop)`` of it; see :meth:`AsyncObjectStore.get`.
+
+        Bytes come as they are stored, with ``raw`` or without: no Content-Encoding is decoded.
+        """
         check_key(key, "get")
         get_options = options.get_options(
             key, "get", start, stop, if_match, if_none_match, if_modified_since, version, encryption
@@ -278,31 +280,30 @@ class CoreStore:
                 "compression on the way is not available: compress the bytes, and pass content_encoding",
                 key=key, operation="put", store=self.location,
             )  # fmt: skip
-        if if_absent:
-            if if_none_match is not None:
-                raise ConfigurationError("put: if_absent and if_none_match exclude each other", key=key)
-            if_none_match = "*"
         if (
             metadata is None and content_encoding is None and content_disposition is None and content_language is None
             and cache_control is None and tags is None and storage_class is None and encryption is None
-            and acl is None and if_match is None and if_none_match is None and headers is None
+            and acl is None and if_match is None and if_none_match is None and headers is None and not if_absent
         ):  # fmt: skip
             put_options = options.typed(content_type)
         else:
-            put_options = PutOptions(
+            put_options = options.put_options(
+                key,
+                "put",
                 content_type=content_type,
                 content_encoding=content_encoding,
                 content_disposition=content_disposition,
                 content_language=content_language,
                 cache_control=cache_control,
-                metadata=options.pairs("metadata", metadata, key),
-                tags=options.pairs("tags", tags, key),
+                metadata=metadata,
+                tags=tags,
                 storage_class=storage_class,
                 encryption=encryption,
                 acl=acl,
-                if_match=options.match(if_match, "if_match"),
-                if_none_match=options.match(if_none_match, "if_none_match"),
-                headers=options.pairs("headers", headers, key),
+                if_match=if_match,
+                if_none_match=if_none_match,
+                if_absent=if_absent,
+                headers=headers,
             )
         return await write.put(
             self._context,

@@ -56,7 +56,7 @@ class Store(CoreStore):
     def with_prefix(self, prefix: str) -> Store:
         """The same store, seeing only keys that start with ``prefix`` (added to its own), without it.
 
-        Connections, limits and credentials are shared; closing this store closes the new one, not the reverse.
+        Connections, limits and credentials are shared: closing the store that all were made from closes every one.
         """
         derived = Store.__new__(Store)
         derived._raw, derived._recipe, derived._derived = self._raw, self._recipe, WeakSet()

@@ -89,5 +89,6 @@ def test_a_mistake_is_refused(refusals: Mapping[str, list[str]], name: str) -> N
     )
 
 
-def test_the_public_api_has_the_documented_types(tmp_path: Path) -> None:
-    assert _mypy(str(HERE / "public_api.py"), directory=tmp_path)[-1].startswith("Success")
+@pytest.mark.parametrize("name", ["public_api.py", "public_files.py"])
+def test_the_public_api_has_the_documented_types(tmp_path: Path, name: str) -> None:
+    assert _mypy(str(HERE / name), directory=tmp_path)[-1].startswith("Success")

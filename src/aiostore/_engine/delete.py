@@ -15,6 +15,7 @@ from aiostore.errors import (
     StoreClosedError,
     StoreError,
 )
+from aiostore.protocol import Driver
 from aiostore.types import DeleteOptions, DeleteResult, GetOptions, ListOptions, ObjectVersion
 
 
@@ -92,12 +93,7 @@ async def empty(context: Context) -> None:
     deleted: list[str] = []
     while found := [meta.key for meta in (await driver.list_page(ListOptions())).objects]:
         if found == deleted:
-            raise StoreError(
-                "the service lists what it has just deleted; its listing may show another key than the object's",
-                key=found[0],
-                operation="delete_container",
-                store=driver.location,
-            )
+            raise _listed_again(driver, found[0])
         for result in await delete_many(context, found, DeleteOptions()):
             if result.error is not None:
                 raise result.error
@@ -107,5 +103,18 @@ async def empty(context: Context) -> None:
         async def one(version: ObjectVersion) -> None:
             await driver.delete(version.meta.key, DeleteOptions(version=version.meta.version))
 
+        gone: Sequence[ObjectVersion] = ()
         while versions := (await driver.list_versions("")).versions:
+            if versions == gone:
+                raise _listed_again(driver, versions[0].meta.key)
             await gather(one, versions, context.limits.writes)
+            gone = versions
+
+
+def _listed_again(driver: Driver, key: str) -> StoreError:
+    return StoreError(
+        "the service lists what it has just deleted; its listing may show another key than the object's",
+        key=key,
+        operation="delete_container",
+        store=driver.location,
+    )

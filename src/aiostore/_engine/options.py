@@ -61,6 +61,54 @@ def get_options(
     )
 
 
+def put_options(
+    key: str,
+    operation: str,
+    *,
+    content_type: str | None = None,
+    content_encoding: str | None = None,
+    content_disposition: str | None = None,
+    content_language: str | None = None,
+    cache_control: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    storage_class: str | None = None,
+    encryption: Encryption | None = None,
+    acl: str | None = None,
+    if_match: Condition | None = None,
+    if_none_match: Condition | None = None,
+    if_absent: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> PutOptions:
+    """What a write stores and demands, out of the keywords of a call.
+
+    Raises:
+        TypeError: if a value has the wrong type.
+        ConfigurationError: if the conditions exclude each other, or one names no state.
+    """
+    if if_absent:
+        if if_none_match is not None:
+            raise ConfigurationError(
+                "create-only (if_absent, mode x) and if_none_match exclude each other", key=key, operation=operation
+            )
+        if_none_match = "*"
+    return PutOptions(
+        content_type=content_type,
+        content_encoding=content_encoding,
+        content_disposition=content_disposition,
+        content_language=content_language,
+        cache_control=cache_control,
+        metadata=pairs("metadata", metadata, key),
+        tags=pairs("tags", tags, key),
+        storage_class=storage_class,
+        encryption=encryption,
+        acl=acl,
+        if_match=match(if_match, "if_match"),
+        if_none_match=match(if_none_match, "if_none_match"),
+        headers=pairs("headers", headers, key),
+    )
+
+
 def check_offset(what: str, offset: object) -> None:
     """Raise TypeError if ``offset`` is no whole number."""
     if not isinstance(offset, int) or isinstance(offset, bool):

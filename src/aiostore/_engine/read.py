@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -198,12 +199,13 @@ async def read_ranges(context: Context, key: str, ranges: Sequence[tuple[int, in
     for meta in states[1:]:
         if meta.etag != states[0].etag or meta.size != states[0].size:
             raise changed("replaced")
+    begins = [first for first, _ in spans]
     results = []
     for start, stop in ranges:
         if start == stop:
             results.append(b"")
             continue
-        index = next(index for index, span in enumerate(spans) if span[0] <= start < span[1])
+        index = bisect_right(begins, start) - 1
         (first, _), (meta, data) = spans[index], answers[index]
         bounds(GetOptions(start=start, stop=stop), meta, location)
         results.append(data[start - first : stop - first])

@@ -53,8 +53,8 @@ async def buffers(source: BinaryIO | Iterable[Buffer] | AsyncIterable[Buffer], k
     """
     if isinstance(source, AsyncIterable):
         async for item in source:
-            if item:
-                yield _kept(item, key)
+            if kept := _kept(item, key):
+                yield kept
         return
     if hasattr(source, "read"):
         while block := await asyncio.to_thread(_read, cast("BinaryIO", source), key):
@@ -70,8 +70,7 @@ def _pull(iterator: Iterator[object], key: str) -> list[bytes]:
     """The next items, of READ_BLOCK bytes or a little more together: one visit to a thread brings them all."""
     block, count = [], 0
     for item in iterator:
-        if item:
-            kept = _kept(item, key)
+        if kept := _kept(item, key):
             block.append(kept)
             count += len(kept)
             if count >= READ_BLOCK:

@@ -82,7 +82,7 @@ def parse(data: bytes) -> Element:
     try:
         return xml.parse(data)
     except UnavailableError:
-        cleaned = _ILLEGAL.sub("\ufffd".encode(), data)
+        cleaned = _ILLEGAL.sub("\ufffd".encode(), data.decode(errors="replace").encode())
         if cleaned == data:
             raise
     return xml.parse(cleaned)

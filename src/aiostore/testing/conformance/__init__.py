@@ -32,6 +32,7 @@ from aiostore.testing.conformance.conditions import Conditions
 from aiostore.testing.conformance.containers import Containers
 from aiostore.testing.conformance.copies import Copies
 from aiostore.testing.conformance.deletes import Deletes
+from aiostore.testing.conformance.files import FileConformance
 from aiostore.testing.conformance.keys import Keys
 from aiostore.testing.conformance.listing import Listing
 from aiostore.testing.conformance.ranges import Ranges
@@ -60,6 +61,7 @@ class StoreConformance(
     Conditions,
     Cancellation,
     Concurrency,
+    FileConformance,
     Containers,
     Signing,
     Refusals,
