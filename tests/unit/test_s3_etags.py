@@ -10,7 +10,7 @@ import pytest
 
 from aiostore import S3Store
 from aiostore.drivers import s3_etags
-from tests.unit.raw_http import Request, serve
+from tests.unit.raw_http import Answer, Request, serve
 
 MADE_UP = "0123456789abcdef" * 2
 
@@ -40,8 +40,8 @@ class Objects:
 
 
 @asynccontextmanager
-async def store_on(objects: Objects) -> AsyncIterator[S3Store]:
-    async with serve(objects.answer) as server:
+async def store_on(answer: Answer) -> AsyncIterator[S3Store]:
+    async with serve(answer) as server:
         store = S3Store("bucket", endpoint=server.url, access_key_id="A", secret_access_key="hidden")
         async with store:
             yield store
@@ -55,7 +55,7 @@ async def store_on(objects: Objects) -> AsyncIterator[S3Store]:
 async def test_made_up_etags_are_never_taken_for_checksums(headers: Mapping[str, str]) -> None:
     objects = Objects(headers, honest=False)
     objects.content["/bucket/before"] = b"before"
-    async with store_on(objects) as store:
+    async with store_on(objects.answer) as store:
         for key in ("before", "key", "other"):
             assert await store.get("before") == b"before"
             await store.put(key, b"before")
@@ -73,7 +73,7 @@ async def test_made_up_etags_are_never_taken_for_checksums(headers: Mapping[str,
 async def test_a_server_that_names_itself_is_believed_from_the_first_answer(headers: Mapping[str, str]) -> None:
     objects = Objects(headers, honest=True)
     objects.content["/bucket/before"] = b"before"
-    async with store_on(objects) as store:
+    async with store_on(objects.answer) as store:
         assert set((await store.head("before")).checksums) == {"md5"}
 
 
@@ -94,7 +94,7 @@ async def test_what_encryption_makes_of_etags_is_learnt_with_them(
         return {} if algorithm is None else {"x-amz-server-side-encryption": algorithm}
 
     objects = Objects(encrypted(put), honest=honest)
-    async with store_on(objects) as store:
+    async with store_on(objects.answer) as store:
         await store.put("key", b"hello")
         objects.headers = encrypted(read)
         assert bool((await store.head("key")).checksums) == trusted
@@ -103,8 +103,26 @@ async def test_what_encryption_makes_of_etags_is_learnt_with_them(
 @pytest.mark.parametrize("size", [0, 64 * 1024 + 1])
 async def test_empty_and_large_bodies_are_not_hashed_to_learn(size: int) -> None:
     objects = Objects({}, honest=True)
-    async with store_on(objects) as store:
+    async with store_on(objects.answer) as store:
         await store.put("key", bytes(size))
+        assert (await store.head("key")).checksums == {}
+
+
+async def test_objects_of_parts_with_etags_like_md5s_make_all_of_them_doubtful() -> None:
+    objects = Objects({}, honest=True)
+
+    async def answer(request: Request) -> None:
+        if not request.line.startswith("POST"):
+            await objects.answer(request)
+            return
+        await request.body()
+        xml = f"<Result><UploadId>1</UploadId><ETag>{MADE_UP}</ETag></Result>".encode()
+        request.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(xml), xml))
+
+    async with store_on(answer) as store:
+        await store.put("key", b"hello")
+        assert set((await store.head("key")).checksums) == {"md5"}
+        assert (await store.put("parts", bytes(6 * 1024**2), part_size=5 * 1024**2)).etag == MADE_UP
         assert (await store.head("key")).checksums == {}
 
 
