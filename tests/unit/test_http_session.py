@@ -191,7 +191,7 @@ async def test_a_pickled_transport_is_its_options() -> None:
     async with transport(options, timeouts) as client, serve(OK) as server, transport() as other:
         await get(other, server.url)
         for original in (client, other):
-            copied = pickle.loads(pickle.dumps(original))  # noqa: S301  # our own
+            copied = pickle.loads(pickle.dumps(original))  # our own
             assert (copied._options, copied._timeouts) == (original._options, original._timeouts)
             assert copied._sessions == {}
 

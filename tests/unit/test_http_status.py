@@ -56,7 +56,7 @@ def test_a_status_is_an_error_that_says_what_and_where(status: int, kind: type[e
     error = error_from_status(status, key="a", operation="get", store="http://x")
     assert type(error) is kind
     assert str(error).startswith("get 'a' on http://x: ")
-    assert type(pickle.loads(pickle.dumps(error))) is kind  # noqa: S301  # our own
+    assert type(pickle.loads(pickle.dumps(error))) is kind  # our own
 
 
 def test_the_services_own_words_come_first() -> None:

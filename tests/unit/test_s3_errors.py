@@ -175,5 +175,5 @@ def test_a_long_message_is_cut() -> None:
 
 def test_errors_travel_between_processes() -> None:
     error = error_of(503, "SlowDown", headers={"Retry-After": "7"})
-    again = pickle.loads(pickle.dumps(error))  # noqa: S301  # made here
+    again = pickle.loads(pickle.dumps(error))  # made here
     assert (type(again), str(again), again.retry_after) == (RateLimitedError, str(error), 7)
