@@ -215,7 +215,7 @@ def test_no_failure_of_a_proxy_shows_its_password(scheme: str, status: str, pass
 def test_no_refused_url_or_option_shows_a_secret(secret: str) -> None:
     safe = quote(secret, safe="")
     with all_logs() as logs:
-        texts = []
+        texts: list[str] = []
         for url in (
             f"s3://AKIAEXAMPLE:{safe}@bucket/prefix",
             f"s3://bucket?secret_access_key={safe}",

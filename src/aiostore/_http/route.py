@@ -124,10 +124,12 @@ class Route:
             if lower in names:
                 raise ConfigurationError(f"the header {name!r} is given twice")
             names.add(lower)
-            lines.append(_DROPPED if lower == "content-length" else f"{name}: %s\r\n")
+            lines.append(_DROPPED if lower == "content-length" else f"{_literal(name)}: %s\r\n")
         first = [] if "host" in names else [f"Host: {_literal(self._host)}\r\n"]
         first += [
-            f"{name}: {_literal(value)}\r\n" for name, value in self._defaults.items() if name.lower() not in names
+            f"{_literal(name)}: {_literal(value)}\r\n"
+            for name, value in self._defaults.items()
+            if name.lower() not in names
         ]
         template = f"{_literal(method)} {_literal(self._absolute)}%s HTTP/1.1\r\n{''.join(first)}{''.join(lines)}%s\r\n"
         layout = _Layout(template, template.count("\n"), method in _WITH_BODY)

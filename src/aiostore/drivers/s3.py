@@ -29,7 +29,7 @@ from aiostore.drivers.s3_multipart import S3Multipart
 from aiostore.drivers.s3_payload import Guard, Guarding, document
 from aiostore.drivers.s3_xml import parse_tags, parse_written, write_restore, write_tags
 from aiostore.drivers.sigv4 import PostCondition, encode_query
-from aiostore.errors import InvalidRangeError, NotFoundError, UnavailableError
+from aiostore.errors import ConfigurationError, InvalidRangeError, NotFoundError, UnavailableError
 from aiostore.types import (
     NOTHING,
     CopyOptions,
@@ -314,6 +314,8 @@ class S3Driver(S3Multipart, S3Bucket):
         raise NotFoundError("the object has no version to restore", key=key, operation="restore", store=self._location)
 
     async def sign(self, key: str, options: SignOptions) -> str:
+        if not options.method.isalpha():
+            raise ConfigurationError(f"{options.method!r} is not an HTTP method", key=key, operation="sign")
         pairs = dict(options.params)
         if (payer := self._client.service.headers.get("x-amz-request-payer")) is not None:
             pairs["x-amz-request-payer"] = payer

@@ -32,6 +32,7 @@ _COPY_SOURCE: Final = "x-amz-copy-source-"
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE: Final = re.compile(r"[^\x20-\x7e\t]")
+_BREAK: Final = re.compile("[\r\n\0]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -182,7 +183,16 @@ def source_conditions(match: Match | None) -> dict[str, str]:
 
 
 def lower_case(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the caller's own headers as they are signed."""
+    """Return the caller's own headers as they are signed.
+
+    Raises:
+        ConfigurationError: if a name or a value would break out of its line: the signature would be for other headers.
+    """
+    for name, value in headers.items():
+        if _TOKEN.fullmatch(name) is None:
+            raise ConfigurationError(f"{name!r} cannot be the name of a header")
+        if _BREAK.search(value) is not None:
+            raise ConfigurationError(f"the value of the header {name!r} holds a line break or a NUL")
     return {name.lower(): value for name, value in headers.items()}
 
 
