@@ -45,7 +45,7 @@ def heads(server: Server) -> list[bytes]:
 def assert_one_request_each(server: Server) -> None:
     """Every request is one of ours: a method, one line each for headers that we know, and no raw byte of a control."""
     known = re.compile(
-        rb"(host|user-agent|authorization|content-length|x-amz-[a-z0-9-]+|if-match|if-none-match|range|content-type|"
+        rb"(host|user-agent|authorization|content-length|x-amz-[a-z0-9-]+|x-amz-meta-[!#$%&'*+.^_`|~0-9a-z-]+|if-match|if-none-match|range|content-type|"
         rb"content-encoding|content-disposition|content-language|cache-control|content-md5|x-own)",
         re.IGNORECASE,
     )
@@ -220,13 +220,12 @@ async def test_up_to_seven_days_are_signed(seconds: int) -> None:
 @pytest.mark.parametrize("text", ["a\r\nb", "a\nb", "a\0b"])
 async def test_what_is_signed_holds_no_line_break(text: str) -> None:
     async with store_at("http://127.0.0.1:9") as store:
-        for call in (
-            lambda: store.sign("key", method=f"GET{text}"),
-            lambda: store.sign("key", headers={"x-own": text}),
-            lambda: store.sign("key", headers={text: "value"}),
-        ):
-            with pytest.raises(ConfigurationError):
-                await call()
+        with pytest.raises(ConfigurationError):
+            await store.sign("key", method=f"GET{text}")
+        with pytest.raises(ConfigurationError):
+            await store.sign("key", headers={"x-own": text})
+        with pytest.raises(ConfigurationError):
+            await store.sign("key", headers={text: "value"})
 
 
 # --- TLS --------------------------------------------------------------------------------------------------------------
@@ -255,7 +254,7 @@ ONE = b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nETag: "1"\r\n\r\nok'
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused_and_says_what_to_do(tls: ssl.SSLContext) -> None:
     async with serve(ONE, tls=tls) as server, store_at(server.url) as store:
-        with pytest.raises(ConfigurationError, match="is not trusted.*ca_bundle"):
+        with pytest.raises(ConfigurationError, match=r"is not trusted.*ca_bundle"):
             await store.get("key")
         assert server.requests == []
 
