@@ -59,7 +59,9 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     "wrappers": Row(modules=("wrappers.",), may_import=CONTRACT),
     "engine": Row(
-        modules=("_engine.",), may_import=(*CONTRACT, "checksums", "wrappers."), third_party=frozenset({"anyio"})
+        modules=("_engine.",),
+        may_import=(*CONTRACT, "checksums", "wrappers."),
+        third_party=frozenset({"aiofiles", "anyio"}),
     ),
     "files": Row(modules=("files.",), may_import=(*CONTRACT, "_engine.")),
     "store": Row(

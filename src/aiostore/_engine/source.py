@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
+import stat
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
+
+import aiofiles.os
 
 from aiostore.body import READ_BLOCK
 from aiostore.protocol import Source
@@ -94,15 +96,15 @@ def _kept(item: object, key: str) -> bytes:
     raise TypeError(f"put {key!r}: the source yields {type(item).__name__}, not bytes")
 
 
-def file_size(path: Path) -> int:
+async def file_size(path: Path) -> int:
     """The size of a local file in bytes.
 
     Raises:
         OSError: if it is missing or cannot be examined.
         IsADirectoryError: if it is a directory.
     """
-    status = os.stat(path)
-    if os.path.isdir(path):
+    status = await aiofiles.os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(f"{path} is a directory; put its files one by one")
     return status.st_size
 

@@ -114,7 +114,7 @@ class Writer:
 
     async def put_file(self, path: Path) -> PutResult:
         """Write a local file."""
-        size = await asyncio.to_thread(source.file_size, path)
+        size = await source.file_size(path)
         if self._goes_at_once(size):
             return await self._put_file_once(path, size)
 
