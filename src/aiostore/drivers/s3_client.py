@@ -194,16 +194,16 @@ class Client:
         response = await self.send(operation, method, key, headers, query, body, payload, slow=slow, demand=demand)
         try:
             root = self.parse(parse, await response.read(), operation, key)
+            if xml.name(root) != "Error":
+                return self.parse(read, root, operation, key), response.headers
         except TransientError as error:
             # Success was announced and its proof is missing.
             error.answered = method == "GET"
             raise error.locate(key=key, operation=operation, store=self.store) from error.__cause__
-        if xml.name(root) == "Error":
-            # An error without a code is what a service that broke down says.
-            said = parse_error(root)
-            failure = Failure(500, said.code, self.hide(said.message, headers), response.headers)
-            raise to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
-        return self.parse(read, root, operation, key), response.headers
+        # An error without a code is what a service that broke down says.
+        said = parse_error(root)
+        failure = Failure(500, said.code, self.hide(said.message, headers), response.headers)
+        raise to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
 
     def hide(self, text: str, headers: Mapping[str, str] = NOTHING) -> str:
         """What the service said in answer to a request with these headers, without the secrets that it was sent."""
