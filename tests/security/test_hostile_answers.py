@@ -105,6 +105,33 @@ async def test_no_document_takes_much_time_or_memory(call: str, bomb: str, statu
         assert "lollol" not in repr(result)
 
 
+@pytest.mark.parametrize("bomb", sorted(name for name, data in BOMBS.items() if b"<!DOCTYPE" in data))
+async def test_a_document_type_is_refused_whatever_the_parser_would_make_of_it(bomb: str) -> None:
+    data = BOMBS[bomb]
+    async with (
+        serve(f"HTTP/1.1 200 OK\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data) as server,
+        store_at(server.url) as store,
+    ):
+        with pytest.raises(StoreError, match="declares a document type"):
+            await store.list_with_delimiter()
+
+
+@pytest.mark.parametrize("call", ["list", "get_tags"])
+async def test_a_document_without_an_end_is_given_up(call: str) -> None:
+    async def flood(request: Request) -> None:
+        request.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n<ListBucketResult>")
+        for _ in range(400):
+            request.send(b"a" * MIB)
+            await request.writer.drain()
+        request.writer.close()
+
+    async with serve(flood) as server, store_at(server.url) as store:
+        peak = Peak()
+        with pytest.raises(StoreError, match="more XML than can be meant"):
+            await CALLS[call](store)
+        assert peak.grown < 120 * MIB
+
+
 # --- lengths and ranges that lie --------------------------------------------------------------------------------------
 
 

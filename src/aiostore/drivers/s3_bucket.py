@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aiostore.drivers.base import BaseDriver
-from aiostore.drivers.s3_client import Client, discard
+from aiostore.drivers.s3_client import Client, discard, read_document
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import Failure, to_store_error
 from aiostore.drivers.s3_headers import lower_case
@@ -50,7 +50,7 @@ class S3Bucket(BaseDriver):
         client = self._client
         with self.naming("list_page", options.prefix):
             response = await client.send("list_page", "GET", None, query=encode_query(pairs))
-            data = await response.read()
+            data = await read_document(response)
         return client.parse(parse_list, data, "list_page", options.prefix)
 
     async def list_versions(self, prefix: str, page_token: str | None = None) -> VersionPage:

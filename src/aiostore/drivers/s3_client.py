@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from aiostore._http import xml
@@ -193,7 +194,7 @@ class Client:
         """
         response = await self.send(operation, method, key, headers, query, body, payload, slow=slow, demand=demand)
         try:
-            root = self.parse(parse, await response.read(), operation, key)
+            root = self.parse(parse, await read_document(response), operation, key)
             if xml.name(root) != "Error":
                 return self.parse(read, root, operation, key), response.headers
         except TransientError as error:
@@ -308,18 +309,23 @@ class Client:
         return moved
 
 
+async def read_document(response: Response) -> bytes:
+    """Return the answer's body, but no more than `xml.parse` takes and one chunk: it refuses what is longer."""
+    if response.content_length is not None and response.content_length <= xml.MAX_SIZE:
+        return await response.read()
+    return await _read_some(response, xml.MAX_SIZE + 1)
+
+
 async def discard(response: Response) -> None:
     """Read what is left of an answer that is known by its head, so that its connection can be used again."""
-    try:
-        await response.read()
-    except TransientError:
-        await response.aclose()
+    with suppress(TransientError):
+        await _read_some(response, _LONGEST_ERROR)
 
 
 async def _read_failure(response: Response) -> Failure:
     body = ErrorBody()
     try:
-        data = await _read_some(response)
+        data = await _read_some(response, _LONGEST_ERROR)
         if b"<Error" in data:
             body = parse_error(parse(data))
     except StoreError:
@@ -332,10 +338,10 @@ async def _read_failure(response: Response) -> Failure:
     return Failure(response.status, body.code, body.message, headers, region)
 
 
-async def _read_some(response: Response) -> bytes:
+async def _read_some(response: Response, most: int) -> bytes:
     chunks, size = [], 0
     try:
-        while size < _LONGEST_ERROR and (chunk := await response.next_chunk()):
+        while size < most and (chunk := await response.next_chunk()):
             chunks.append(chunk)
             size += len(chunk)
     finally:
