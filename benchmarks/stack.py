@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from statistics import median
 
 from aiostore import Driver, Limits, RetryPolicy, Store
+from aiostore.core import stack
 from aiostore.drivers.memory import MemoryDriver
-from aiostore.store import stack
 from aiostore.types import GetOptions
 from aiostore.wrappers.observe import Event
 from aiostore.wrappers.retry import RetryBudget
