@@ -85,7 +85,7 @@ class Stream:
         context, options = self._context, self._options
         result = await read.first_answer(context, self._key, options)
         try:
-            start, stop = read.bounds(options, result.meta, context.driver.location)
+            start, stop = read.bounds(options, result.meta, context.driver)
             check = read.verifier(context, options, result.meta, "stream")
         except BaseException:
             await result.stream.aclose()

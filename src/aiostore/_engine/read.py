@@ -20,6 +20,7 @@ from aiostore.errors import (
     PreconditionFailedError,
     TransientError,
 )
+from aiostore.protocol import Driver
 from aiostore.types import GetOptions, GetResult, Match, ObjectMeta
 
 READS = 3
@@ -31,7 +32,7 @@ def is_whole(options: GetOptions) -> bool:
     return options.stop is None and (options.start is None or options.start == 0)
 
 
-def bounds(options: GetOptions, meta: ObjectMeta, location: str) -> tuple[int, int]:
+def bounds(options: GetOptions, meta: ObjectMeta, driver: Driver) -> tuple[int, int]:
     """The range asked for as offsets into an object of this size.
 
     Raises:
@@ -46,7 +47,7 @@ def bounds(options: GetOptions, meta: ObjectMeta, location: str) -> tuple[int, i
             f"the range starts at byte {start}, past the end of the object, which has {size} bytes",
             key=meta.key,
             operation="get",
-            store=location,
+            store=driver.location,
         )
     return start, size if options.stop is None else min(options.stop, size)
 
@@ -75,7 +76,7 @@ async def first_answer(context: Context, key: str, options: GetOptions) -> GetRe
     start, stop = options.start, options.stop
     if start is not None and (start == stop or (start < 0 and not driver.capabilities.suffix_range)):
         meta = await driver.head(key, replace(options, start=None, stop=None))
-        start, stop = bounds(options, meta, driver.location)
+        start, stop = bounds(options, meta, driver)
         if start == stop:
             return GetResult(meta=meta, start=start, stop=stop, stream=_Nothing())
         match = options.if_match or (Match(etag=meta.etag, version=meta.version) if meta.etag else None)
@@ -89,18 +90,22 @@ async def first_answer(context: Context, key: str, options: GetOptions) -> GetRe
         return await driver.get(key, replace(options, start=None, stop=None))
 
 
-def verifier(context: Context, options: GetOptions, meta: ObjectMeta, operation: str) -> verify.Verifier | None:
-    """What the bytes of this read are compared with; None if there is nothing to compare them with.
+def expected(context: Context, options: GetOptions, meta: ObjectMeta, operation: str) -> tuple[str, str] | None:
+    """The algorithm and checksum that the bytes of this read are compared with; None if there is no such checksum.
 
     Raises:
         NotSupportedError: if integrity is ``"require"`` and the bytes cannot be verified.
     """
-    location = context.driver.location
-    if not is_whole(options):
-        if context.integrity == "require":
-            raise verify.unverifiable("the service holds no checksum of a range", meta.key, operation, location)
-        return None
-    found = verify.expected(meta, context.integrity, operation, location)
+    if is_whole(options):
+        return verify.expected(meta, context.integrity, operation, context.driver)
+    if context.integrity == "require":
+        raise verify.unverifiable("the service holds no checksum of a range", meta.key, operation, context.driver)
+    return None
+
+
+def verifier(context: Context, options: GetOptions, meta: ObjectMeta, operation: str) -> verify.Verifier | None:
+    """What the chunks of this read go through to be compared; raises as ``expected``."""
+    found = expected(context, options, meta, operation)
     return None if found is None else verify.Verifier(*found)
 
 
@@ -123,37 +128,51 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
     result = await first_answer(context, key, options)
     meta = result.meta
     try:
-        start, stop = bounds(options, meta, context.driver.location)
-        check = verifier(context, options, meta, "get") if context.integrity != "off" else None
+        start, stop = bounds(options, meta, context.driver)
+        wanted = expected(context, options, meta, "get")
+        if stop - start > context.limits.part_size or result.start != start or result.stop != stop:
+            return meta, await _read_ahead(context, key, options, result, start, stop, wanted)
+        try:
+            data = await result.stream.read()
+        except TransientError as error:
+            await result.stream.aclose()
+            data = await _go_on(context, Pin(key, options, meta), start, stop, error)
     except BaseException:
         await result.stream.aclose()
         raise
-    if stop - start <= context.limits.part_size and result.start == start and result.stop == stop:
-        data = await _read_body(context, Pin(key, options, meta), result)
-        if check is not None and not await verify.matches(check.algorithm, data, check.expected):
-            raise verify.corrupted(check.algorithm, key, "get", context.driver.location)
-        return meta, data
-    ahead = ReadAhead(context, Pin(key, options, meta), result, start, stop, None, check, "get")
+    if wanted is not None and not (
+        verify.matches(*wanted, data) if len(data) <= verify.SMALL else await verify.matches_soon(*wanted, data)
+    ):
+        raise verify.corrupted(wanted[0], key, "get", context.driver)
+    return meta, data
+
+
+async def _read_ahead(
+    context: Context,
+    key: str,
+    options: GetOptions,
+    result: GetResult,
+    start: int,
+    stop: int,
+    wanted: tuple[str, str] | None,
+) -> bytes:
+    check = None if wanted is None else verify.Verifier(*wanted)
+    ahead = ReadAhead(context, Pin(key, options, result.meta), result, start, stop, None, check, "get")
     try:
         chunks = []
         while chunk := await ahead.next_chunk():
             chunks.append(chunk)
     finally:
         await ahead.aclose()
-    return meta, b"".join(chunks)
+    return b"".join(chunks)
 
 
-async def _read_body(context: Context, pin: Pin, result: GetResult) -> bytes:
-    """All of an answer that is no larger than a part; one that is cut is continued where it was cut."""
-    try:
-        return await result.stream.read()
-    except TransientError as error:
-        await context.backoff().wait(error.locate(key=pin.key, operation="get", store=context.driver.location))
-        chunks = [error.received]
-        await Drain(context, pin, result.start + len(error.received), result.stop, chunks.append).run()
-        return b"".join(chunks)
-    finally:
-        await result.stream.aclose()
+async def _go_on(context: Context, pin: Pin, start: int, stop: int, error: TransientError) -> bytes:
+    """The bytes ``[start, stop)``, of which the error brings the first: the rest is read from where they were cut."""
+    await context.backoff().wait(error.locate(key=pin.key, operation="get", store=context.driver.location))
+    chunks = [error.received]
+    await Drain(context, pin, start + len(error.received), stop, chunks.append).run()
+    return b"".join(chunks)
 
 
 async def read_ranges(context: Context, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -207,7 +226,7 @@ async def read_ranges(context: Context, key: str, ranges: Sequence[tuple[int, in
             continue
         index = bisect_right(begins, start) - 1
         (first, _), (meta, data) = spans[index], answers[index]
-        bounds(GetOptions(start=start, stop=stop), meta, location)
+        bounds(GetOptions(start=start, stop=stop), meta, context.driver)
         results.append(data[start - first : stop - first])
     return results
 

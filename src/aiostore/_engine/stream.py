@@ -203,7 +203,7 @@ class ReadAhead:
             if part.hasher is not None:
                 verifier.add_range(part.hasher, part.size)
         if not verifier.holds():
-            raise verify.corrupted(verifier.algorithm, self._pin.key, self.operation, self._context.driver.location)
+            raise verify.corrupted(verifier.algorithm, self._pin.key, self.operation, self._context.driver)
 
     async def aclose(self) -> None:
         """End every task, and wait for their connections to be closed. Safe to repeat."""

@@ -7,6 +7,7 @@ import asyncio
 from aiostore import checksums
 from aiostore.errors import CorruptedError, NotSupportedError
 from aiostore.policies import Integrity
+from aiostore.protocol import Driver
 from aiostore.types import ObjectMeta
 
 Hasher = checksums.Hasher
@@ -18,7 +19,7 @@ LOOP_LIMIT = 256 * 1024
 """Bytes that are hashed in the event loop by MD5 and SHA; more goes to a worker thread, where they free the GIL."""
 
 
-def expected(meta: ObjectMeta, integrity: Integrity, operation: str, store: str) -> tuple[str, str] | None:
+def expected(meta: ObjectMeta, integrity: Integrity, operation: str, driver: Driver) -> tuple[str, str] | None:
     """The algorithm and checksum to verify a whole read of ``meta`` with; None if there is none, or none is wanted.
 
     Raises:
@@ -31,36 +32,39 @@ def expected(meta: ObjectMeta, integrity: Integrity, operation: str, store: str)
         if algorithm is not None:
             return algorithm, meta.checksums[algorithm]
     if integrity == "require":
-        raise unverifiable("the service holds no checksum of the whole object", meta.key, operation, store)
+        raise unverifiable("the service holds no checksum of the whole object", meta.key, operation, driver)
     return None
 
 
-def unverifiable(reason: str, key: str, operation: str, store: str) -> NotSupportedError:
+def unverifiable(reason: str, key: str, operation: str, driver: Driver) -> NotSupportedError:
     """The refusal of ``integrity="require"``."""
     return NotSupportedError(
         f'{reason}, so the bytes cannot be verified; use integrity="auto" to read them all the same',
         key=key,
         operation=operation,
-        store=store,
+        store=driver.location,
     )
 
 
-async def matches(algorithm: str, data: bytes, checksum: str) -> bool:
-    """Whether ``data`` has this checksum; computed in a worker thread where that takes a while."""
-    if len(data) <= SMALL:
-        hasher = checksums.new(algorithm)
-        hasher.update(data)
-        return hasher.hexdigest() == checksum
+def matches(algorithm: str, checksum: str, data: bytes) -> bool:
+    """Whether ``data``, of at most SMALL bytes, has this checksum."""
+    hasher = checksums.new(algorithm)
+    hasher.update(data)
+    return hasher.hexdigest() == checksum
+
+
+async def matches_soon(algorithm: str, checksum: str, data: bytes) -> bool:
+    """The same for any number of bytes: computed in a worker thread where that takes a while."""
     return await checksums.digest(algorithm, (data,)) == checksum
 
 
-def corrupted(algorithm: str, key: str, operation: str, store: str) -> CorruptedError:
+def corrupted(algorithm: str, key: str, operation: str, driver: Driver) -> CorruptedError:
     """The error for bytes that do not match."""
     return CorruptedError(
         f"the bytes do not match the object's {algorithm} checksum; read again, and if that fails, restore the object",
         key=key,
         operation=operation,
-        store=store,
+        store=driver.location,
     )
 
 

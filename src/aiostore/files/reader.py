@@ -278,7 +278,7 @@ class BinaryReader(BinaryFile):
         if len(data) == result.meta.size:
             check = read.verifier(context, self._options, result.meta, "read")
             if check is not None and not await _holds(check, data):
-                raise verify.corrupted(check.algorithm, self._name, "read", context.driver.location)
+                raise verify.corrupted(check.algorithm, self._name, "read", context.driver)
         return pin, data
 
     async def _load(self, want: int) -> None:
