@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import io
 import warnings
@@ -133,7 +134,8 @@ class FileConformance(Suite):
             await store.put("key", new)
             await file.seek(position)
             read = b""
-            with pytest.raises(ObjectChangedError):
+            # Without ranges, one answer goes on bringing the old object.
+            with pytest.raises(ObjectChangedError) if self.capabilities.ranges else contextlib.nullcontext():
                 while chunk := await file.read(SMALL):
                     read += chunk
             assert old.startswith(read, position)
@@ -305,9 +307,10 @@ class FileConformance(Suite):
         await writer.write(b"lost")
         await other.aclose()
         with pytest.raises(StoreClosedError):
-            await reader.read()
-        with pytest.raises(StoreClosedError):
             await writer.aclose()
+        # Without ranges, all of it has come with the first byte.
+        with pytest.raises(StoreClosedError) if self.capabilities.ranges else contextlib.nullcontext():
+            await reader.read()
         await reader.aclose()
         assert not await store.exists("knew")
 
