@@ -134,8 +134,9 @@ class FileConformance(Suite):
             await store.put("key", new)
             await file.seek(position)
             read = b""
-            # Without ranges, one answer goes on bringing the old object.
-            with pytest.raises(ObjectChangedError) if self.capabilities.ranges else contextlib.nullcontext():
+            # Without ranges, one answer may go on bringing the old object.
+            changed = pytest.raises(ObjectChangedError)
+            with changed if self.capabilities.ranges else contextlib.suppress(ObjectChangedError):
                 while chunk := await file.read(SMALL):
                     read += chunk
             assert old.startswith(read, position)
