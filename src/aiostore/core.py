@@ -25,8 +25,8 @@ from aiostore.errors import (
 )
 from aiostore.handles import AsyncBinaryFile, AsyncTextFile, BinaryMode, FileOptions, TextMode
 from aiostore.keys import check_key, check_prefix
-from aiostore.policies import Integrity, Limits, RetryPolicy
-from aiostore.protocol import Driver, Source
+from aiostore.policies import Integrity, Limits, RetryPolicy, Timeouts
+from aiostore.protocol import Driver, Source, TimedDriver
 from aiostore.types import (
     Condition,
     DeleteOptions,
@@ -83,9 +83,12 @@ class CoreStore:
         prefix: str = "",
         retry: RetryPolicy | None = None,
         limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
         integrity: Integrity = "auto",
         observers: Sequence[Observer] = (),
     ) -> None:
+        if timeouts is not None and isinstance(driver, TimedDriver):
+            driver.use_timeouts(timeouts)
         if integrity not in {"auto", "require", "off"}:
             raise ConfigurationError(f'integrity={integrity!r}: it is "auto", "require" or "off"')
         retry, limits = retry or RetryPolicy(), limits or Limits()

@@ -23,6 +23,7 @@ from typing import (
 from aiostore.body import Body
 from aiostore.capabilities import Capabilities
 from aiostore.handles import AsyncBinaryFile, AsyncTextFile, BinaryMode, FileOptions, ObjectStream, TextMode
+from aiostore.policies import Timeouts
 from aiostore.types import (
     Buffer,
     Condition,
@@ -405,4 +406,13 @@ class Driver(Protocol):
 
     async def list_containers(self, page_token: str | None = None) -> ContainerPage:
         """One page of the account's containers."""
+        ...
+
+
+@runtime_checkable
+class TimedDriver(Protocol):
+    """A driver with a transport of its own, which ``Store(driver, timeouts=...)`` hands its timeouts to."""
+
+    def use_timeouts(self, timeouts: Timeouts) -> None:
+        """Keep to ``timeouts`` on every connection that is opened from now on."""
         ...

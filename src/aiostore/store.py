@@ -47,10 +47,10 @@ from aiostore.types import (
 class Store(CoreStore):
     """A container (and prefix) of some service, as application code sees it; see :class:`aiostore.AsyncObjectStore`.
 
-    ``observers`` are called with an :class:`~aiostore.wrappers.observe.Event` after each request. The store opens its
-    connections on first use and may be a module global: every event loop, thread and forked process that uses it gets
-    its own. ``async with`` (or ``aclose``) closes those of the running loop. It can be pickled: its configuration is,
-    its connections are not.
+    ``timeouts`` are those of the driver's connections, if it has any. ``observers`` are called with an
+    :class:`~aiostore.wrappers.observe.Event` after each request. The store opens its connections on first use and may
+    be a module global: every event loop, thread and forked process that uses it gets its own. ``async with`` (or
+    ``aclose``) closes those of the running loop. It can be pickled: its configuration is, its connections are not.
     """
 
     def with_prefix(self, prefix: str) -> Store:

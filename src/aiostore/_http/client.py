@@ -41,6 +41,10 @@ class Transport:
     def __reduce__(self) -> tuple[type[Transport], tuple[ClientOptions, Timeouts]]:
         return Transport, (self._options, self._timeouts)
 
+    def use_timeouts(self, timeouts: Timeouts) -> None:
+        """Keep to ``timeouts`` in every session that is opened from now on."""
+        self._timeouts = timeouts
+
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None, *, slow: bool = False
     ) -> Response:

@@ -30,6 +30,7 @@ from aiostore.drivers.s3_payload import Guard, Guarding, document
 from aiostore.drivers.s3_xml import parse_tags, parse_written, write_restore, write_tags
 from aiostore.drivers.sigv4 import PostCondition, encode_query
 from aiostore.errors import ConfigurationError, InvalidRangeError, NotFoundError, UnavailableError
+from aiostore.policies import Timeouts
 from aiostore.types import (
     NOTHING,
     CopyOptions,
@@ -312,6 +313,9 @@ class S3Driver(S3Multipart, S3Bucket):
             if token is None:
                 break
         raise NotFoundError("the object has no version to restore", key=key, operation="restore", store=self._location)
+
+    def use_timeouts(self, timeouts: Timeouts) -> None:
+        self._client.service.transport.use_timeouts(timeouts)
 
     async def sign(self, key: str, options: SignOptions) -> str:
         if not options.method.isalpha():
