@@ -1,11 +1,14 @@
-"""What a store hands out: the stream of an object's bytes, and open files; protocols, for fakes in tests."""
+"""What a store hands out: the stream of an object's bytes, and open files; protocols, for fakes in tests.
+
+They cannot be asked for with ``isinstance``: that would read properties which an unopened stream or file does not have.
+"""
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeAlias, TypedDict, TypeVar, runtime_checkable
+from typing import Literal, Protocol, Self, TypeAlias, TypedDict, TypeVar
 
 from aiostore.types import Buffer, Condition, Encryption, ObjectMeta, Progress, PutResult
 
@@ -19,7 +22,6 @@ BinaryMode: TypeAlias = Literal["rb", "br", "wb", "bw", "xb", "bx", "ab", "ba"]
 T = TypeVar("T", bytes, str)
 
 
-@runtime_checkable
 class ObjectStream(Protocol):
     """The bytes of one object, in order, as they arrive.
 
