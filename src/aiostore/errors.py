@@ -78,7 +78,7 @@ class StoreError(Exception):
             part
             for part in (
                 self.operation or "",
-                repr(self.key) if self.key else "",
+                repr(self.key) if self.key is not None else "",
                 f"on {self.store}" if self.store else "",
             )
             if part
