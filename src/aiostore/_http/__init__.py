@@ -1,1 +1,1 @@
-"""What every HTTP driver shares: one client session, answers turned into errors and metadata, XML."""
+"""What every HTTP driver shares: connections, answers turned into errors and metadata, XML."""
