@@ -43,7 +43,7 @@ CONTRACT: Final = (
     "handles",
 )
 TRANSPORT: Final = ("_http.", "checksums")
-STORE: Final = ("core", "store", "services", "url")
+STORE: Final = ("core", "store", "services.", "url")
 
 ROWS: Final[Mapping[str, Row]] = {
     "contract": Row(modules=CONTRACT),
@@ -70,12 +70,12 @@ ROWS: Final[Mapping[str, Row]] = {
         third_party=frozenset({"yarl"}),
     ),
     "transfer": Row(modules=("transfer.",), may_import=(*CONTRACT, *STORE, "files.")),
-    "fs": Row(modules=("fs",), may_import=(*CONTRACT, *STORE, "files.")),
+    "fs": Row(modules=("fs.",), may_import=(*CONTRACT, *STORE, "files."), third_party=frozenset({"anyio"})),
     "blocking": Row(
-        modules=("blocking",),
+        modules=("blocking.",),
         may_import=(
             *(*CONTRACT, *TRANSPORT, *STORE, "drivers.", "wrappers.", "_engine."),
-            *("files.", "transfer.", "fs"),
+            *("files.", "transfer.", "fs."),
         ),
         third_party=frozenset({"anyio"}),
     ),

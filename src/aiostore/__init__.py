@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from aiostore.handles import AsyncBinaryFile, AsyncTextFile, ObjectStream
     from aiostore.policies import ClientOptions, Limits, RetryPolicy, Timeouts
     from aiostore.protocol import AsyncObjectStore, Driver
-    from aiostore.services import LocalStore, MemoryStore, S3Store
+    from aiostore.services.local import LocalStore
+    from aiostore.services.memory import MemoryStore
+    from aiostore.services.s3 import S3Store
     from aiostore.store import Store
     from aiostore.types import (
         Container,
@@ -86,7 +88,9 @@ _MODULES = {
     "capabilities": ["Capabilities", "Conditions", "Guarantee"],
     "handles": ["AsyncBinaryFile", "AsyncTextFile", "ObjectStream"],
     "protocol": ["AsyncObjectStore", "Driver"],
-    "services": ["LocalStore", "MemoryStore", "S3Store"],
+    "services.local": ["LocalStore"],
+    "services.memory": ["MemoryStore"],
+    "services.s3": ["S3Store"],
     "store": ["Store"],
     "types": [
         "Container",

@@ -84,13 +84,13 @@ def folder(path: str) -> str:
 
 
 def _memory(location: Location, options: Mapping[str, object]) -> Store:
-    from aiostore.services import MemoryStore
+    from aiostore.services.memory import MemoryStore
 
     return _make(MemoryStore, location, options, location.host or "memory", prefix=folder(location.path))
 
 
 def _local(location: Location, options: Mapping[str, object]) -> Store:
-    from aiostore.services import LocalStore
+    from aiostore.services.local import LocalStore
 
     if location.host not in {"", "localhost"}:
         raise ConfigurationError(
@@ -100,7 +100,7 @@ def _local(location: Location, options: Mapping[str, object]) -> Store:
 
 
 def _s3(location: Location, options: Mapping[str, object]) -> Store:
-    from aiostore.services import S3Store
+    from aiostore.services.s3 import S3Store
 
     if not location.host:
         raise ConfigurationError("the URL names no bucket; write s3://bucket/prefix")

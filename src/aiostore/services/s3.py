@@ -1,14 +1,8 @@
-"""The services: a ``Store`` each, with a typed constructor and nothing else.
-
-``prefix``, ``retry``, ``limits``, ``timeouts``, ``integrity`` and ``observers`` mean the same everywhere. A driver is
-imported when the first store of its kind is made.
-"""
+"""Amazon S3, and what speaks its protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from aiostore.policies import ClientOptions, Integrity, Limits, RetryPolicy, Timeouts
@@ -17,69 +11,6 @@ from aiostore.wrappers.observe import Observer
 
 if TYPE_CHECKING:
     from aiostore.drivers.aws_credentials import CredentialsCallback, CredentialsProvider
-    from aiostore.drivers.memory_container import Account
-
-
-class MemoryStore(Store):
-    """Objects in this process's memory, for tests and caches: every feature, atomic conditions.
-
-    Stores with one ``account`` share its containers. ``versioning`` keeps what is overwritten or deleted.
-    """
-
-    def __init__(
-        self,
-        container: str = "memory",
-        *,
-        account: Account | None = None,
-        versioning: bool = False,
-        prefix: str = "",
-        retry: RetryPolicy | None = None,
-        limits: Limits | None = None,
-        timeouts: Timeouts | None = None,
-        integrity: Integrity = "auto",
-        observers: Sequence[Observer] = (),
-    ) -> None:
-        from aiostore.drivers.memory import MemoryDriver
-
-        super().__init__(
-            MemoryDriver(container, account=account, versioning=versioning),
-            prefix=prefix,
-            retry=retry,
-            limits=limits,
-            integrity=integrity,
-            observers=observers,
-        )
-
-
-class LocalStore(Store):
-    """The files below a directory: the key ``a/b.txt`` is ``root/a/b.txt``. Nothing outside ``root`` is ever touched.
-
-    Writes are visible whole or not at all; ``fsync`` has them on the disk before they are visible. ``root`` must exist;
-    ``create_container`` makes it.
-    """
-
-    def __init__(
-        self,
-        root: str | PathLike[str],
-        *,
-        fsync: bool = True,
-        prefix: str = "",
-        retry: RetryPolicy | None = None,
-        limits: Limits | None = None,
-        timeouts: Timeouts | None = None,
-        integrity: Integrity = "auto",
-        observers: Sequence[Observer] = (),
-    ) -> None:
-        from aiostore.drivers.local import LocalDriver
-
-        super().__init__(
-            LocalDriver(Path(root), fsync=fsync),
-            prefix=prefix,
-            retry=retry,
-            limits=limits,
-            integrity=integrity,
-            observers=observers,
-        )
 
 
 class S3Store(Store):

@@ -1,0 +1,44 @@
+"""Objects in this process's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from aiostore.policies import Integrity, Limits, RetryPolicy, Timeouts
+from aiostore.store import Store
+from aiostore.wrappers.observe import Observer
+
+if TYPE_CHECKING:
+    from aiostore.drivers.memory_container import Account
+
+
+class MemoryStore(Store):
+    """Objects in this process's memory, for tests and caches: every feature, atomic conditions.
+
+    Stores with one ``account`` share its containers. ``versioning`` keeps what is overwritten or deleted.
+    """
+
+    def __init__(
+        self,
+        container: str = "memory",
+        *,
+        account: Account | None = None,
+        versioning: bool = False,
+        prefix: str = "",
+        retry: RetryPolicy | None = None,
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+        integrity: Integrity = "auto",
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        from aiostore.drivers.memory import MemoryDriver
+
+        super().__init__(
+            MemoryDriver(container, account=account, versioning=versioning),
+            prefix=prefix,
+            retry=retry,
+            limits=limits,
+            integrity=integrity,
+            observers=observers,
+        )
