@@ -177,10 +177,11 @@ class Connection:
             keep = await download
             return keep and upload.done() and upload.exception() is None
         finally:
+            # Before anything is waited for: a proxy that is left cancels whatever wait this is in.
+            writer.transport.abort()
             upload.cancel()
             download.cancel()
             await asyncio.gather(upload, download, return_exceptions=True)
-            writer.transport.abort()
             with suppress(OSError):
                 await writer.wait_closed()
 
