@@ -6,6 +6,7 @@ The tests start the servers they need (see ``tests/servers``), installing them f
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import nox
@@ -76,7 +77,9 @@ def tests(session: nox.Session) -> None:
     """Unit, conformance, fault and example tests against real servers."""
     session.install("-e", ".[all]", *group("test"))
     session.run("python", "-m", "tests.servers", "install")
-    session.run("python", "-m", "pytest", *session.posargs)
+    # Every process starts servers of its own, so there are not as many as a large machine has cores.
+    workers = min(4, os.cpu_count() or 1)
+    session.run("python", "-m", "pytest", f"--numprocesses={workers}", "--dist=worksteal", *session.posargs)
 
 
 @nox.session(default=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 
@@ -108,6 +109,27 @@ def _servers_of(item: pytest.Item) -> list[str]:
     # Fixtures that were asked for while the test ran, by request.getfixturevalue().
     asked |= set(getattr(getattr(item, "_request", None), "_fixture_defs", ()))
     return [kind.name for kind in SERVERS if kind.name in asked]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker of pytest-xdist: hand over what ran here."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        rows = session.config.stash[ROWS].values()
+        output["servers"] = [{**dataclasses.asdict(row), "outcomes": dict(row.outcomes)} for row in rows]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what ran in a worker to what ran in the others. One that crashed hands over nothing."""
+    rows = node.config.stash[ROWS]
+    for name, theirs in zip(rows, getattr(node, "workeroutput", {}).get("servers", ()), strict=False):
+        row = rows[name]
+        if theirs["outcomes"]:
+            row.title = theirs["title"]
+        row.outcomes.update(theirs["outcomes"])
+        row.trouble = row.trouble or theirs["trouble"]
+        row.logs = "\n".join(filter(None, (row.logs, theirs["logs"])))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
