@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from tests.servers.ceph import Ceph
+from tests.servers.fake_gcs import FakeGCS
 from tests.servers.localstack import LocalStack
 from tests.servers.nginx import Nginx
 from tests.servers.server import Endpoint, Server
 from tests.servers.swift import Swift
 
-SERVERS: tuple[type[Server[Endpoint]], ...] = (Ceph, LocalStack, Swift, Nginx)
+SERVERS: tuple[type[Server[Endpoint]], ...] = (Ceph, LocalStack, Swift, Nginx, FakeGCS)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.servers import SERVERS
 from tests.servers.ceph import Ceph, CephEndpoint
+from tests.servers.fake_gcs import FakeGCS, GCSEndpoint
 from tests.servers.install import NotInstalledError
 from tests.servers.localstack import LocalStack
 from tests.servers.nginx import Nginx, NginxEndpoint
@@ -59,6 +60,12 @@ def swift_s3(request: pytest.FixtureRequest) -> Iterator[SwiftEndpoint]:
 def nginx(request: pytest.FixtureRequest) -> Iterator[NginxEndpoint]:
     """nginx serving a directory."""
     yield from _provide(Nginx, request)
+
+
+@pytest.fixture(scope="session")
+def fake_gcs(request: pytest.FixtureRequest) -> Iterator[GCSEndpoint]:
+    """fake-gcs-server."""
+    yield from _provide(FakeGCS, request)
 
 
 def _provide(kind: type[Server[E]], request: pytest.FixtureRequest) -> Iterator[E]:

@@ -18,11 +18,11 @@ import botocore.session
 import pytest
 from aiobotocore.session import AioSession
 
+from aiostore._http.renewal import Renewable
 from aiostore.drivers.aws_credentials import (
     CallbackCredentials,
     ChainCredentials,
     EnvironmentCredentials,
-    RefreshableCredentials,
     SessionCredentials,
     StaticCredentials,
     parse_credentials,
@@ -42,7 +42,7 @@ def no_aws_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
-class Scripted(RefreshableCredentials):
+class Scripted(Renewable[Credentials]):
     """Answers with what a test says: the lifetime of the next keys in seconds, None for ever, or an error."""
 
     def __init__(self, *script: float | Exception | None) -> None:
@@ -110,7 +110,7 @@ async def test_a_failed_renewal_is_tolerated_while_the_keys_are_valid(monkeypatc
     first = await provider.fetch()
     start = time.time()
     now = start + 80
-    monkeypatch.setattr("aiostore.drivers.aws_credentials.time.time", lambda: now)
+    monkeypatch.setattr("aiostore._http.renewal.time.time", lambda: now)
     assert provider.ready(now) is None
     assert await provider.fetch() is first
     assert provider.ready(now) is first, "the next attempt waits"
@@ -123,7 +123,7 @@ async def test_a_failed_renewal_of_keys_that_have_expired_is_an_error(monkeypatc
     provider = Scripted(100, UnavailableError("no network"))
     await provider.fetch()
     now = time.time() + 101
-    monkeypatch.setattr("aiostore.drivers.aws_credentials.time.time", lambda: now)
+    monkeypatch.setattr("aiostore._http.renewal.time.time", lambda: now)
     with pytest.raises(UnavailableError, match="no network"):
         await provider.fetch()
 

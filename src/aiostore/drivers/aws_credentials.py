@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol, TypeAlias, runtime_checkable
-from weakref import WeakKeyDictionary
 
+from aiostore._http.renewal import Renewable
 from aiostore.drivers.sigv4 import Credentials
 from aiostore.errors import ConfigurationError, StoreError, TransientError, UnauthenticatedError, UnavailableError
 
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
 
 ANONYMOUS: Final = Credentials("", "")
 """Stands for requests without a signature."""
-
-REFRESH_AHEAD: Final = 300.0
-"""Seconds before the expiry at which new keys are fetched, at most a quarter of their lifetime."""
-
-RETRY_AFTER: Final = 15.0
-"""Seconds until a refresh that failed is tried again while the old keys are valid."""
 
 
 @runtime_checkable
@@ -104,85 +97,7 @@ class EnvironmentCredentials:
         return EnvironmentCredentials, ()
 
 
-class _Lease:
-    """Keys, and when they were fetched and end. ``refresh_at`` moves when a refresh fails."""
-
-    __slots__ = ("credentials", "expires_at", "refresh_at")
-
-    def __init__(self, credentials: Credentials, expires_at: float | None, now: float) -> None:
-        self.credentials = credentials
-        self.expires_at = float("inf") if expires_at is None else expires_at
-        self.refresh_at = self.expires_at - min(REFRESH_AHEAD, max(self.expires_at - now, 0.0) / 4)
-
-
-class _Flight:
-    """A refresh under way in one event loop, and how many wait for it."""
-
-    __slots__ = ("task", "waiting")
-
-    def __init__(self, task: asyncio.Task[_Lease]) -> None:
-        self.task = task
-        self.waiting = 0
-
-
-class RefreshableCredentials:
-    """Keys that end and are fetched anew, by ``_load``.
-
-    The callers of one event loop share one fetch; it is cancelled with the last of them.
-    """
-
-    __slots__ = ("_flights", "_lease")
-
-    def __init__(self) -> None:
-        self._lease: _Lease | None = None
-        self._flights: WeakKeyDictionary[asyncio.AbstractEventLoop, _Flight] = WeakKeyDictionary()
-
-    async def _load(self) -> tuple[Credentials, float | None]:
-        """Fetch keys and the time of their expiry in seconds since the epoch, None if they do not end."""
-        raise NotImplementedError
-
-    def ready(self, now: float) -> Credentials | None:
-        lease = self._lease
-        return lease.credentials if lease is not None and now < lease.refresh_at else None
-
-    async def fetch(self, stale: Credentials | None = None) -> Credentials:
-        lease = self._lease
-        refused = lease is not None and lease.credentials is stale
-        if lease is not None and not refused and time.time() < lease.refresh_at:
-            return lease.credentials
-        try:
-            return (await self._join()).credentials
-        except StoreError:
-            if lease is None or refused or time.time() >= lease.expires_at:
-                raise
-            lease.refresh_at = min(time.time() + RETRY_AFTER, lease.expires_at)
-            return lease.credentials
-
-    async def _join(self) -> _Lease:
-        loop = asyncio.get_running_loop()
-        flight = self._flights.get(loop)
-        if flight is None or flight.task.done():
-            flight = self._flights[loop] = _Flight(loop.create_task(self._renew()))
-        flight.waiting += 1
-        try:
-            return await asyncio.shield(flight.task)
-        finally:
-            flight.waiting -= 1
-            if not flight.waiting:
-                if self._flights.get(loop) is flight:
-                    del self._flights[loop]
-                flight.task.cancel()
-
-    async def _renew(self) -> _Lease:
-        credentials, expires_at = await self._load()
-        now = time.time()
-        if expires_at is not None and expires_at <= now:
-            raise UnauthenticatedError("the source of the credentials answers with keys that have expired; renew them")
-        self._lease = lease = _Lease(credentials, expires_at, now)
-        return lease
-
-
-class CallbackCredentials(RefreshableCredentials):
+class CallbackCredentials(Renewable[Credentials]):
     """Keys from a function of the caller's, sync (called in a worker thread) or async."""
 
     __slots__ = ("_callback",)
@@ -214,7 +129,7 @@ class CallbackCredentials(RefreshableCredentials):
         return CallbackCredentials, (self._callback,)
 
 
-class ChainCredentials(RefreshableCredentials):
+class ChainCredentials(Renewable[Credentials]):
     """Whatever aiobotocore finds: profiles, SSO, assume-role, web identity, container, instance metadata, process.
 
     Every fetch walks the chain anew, so that no state of one event loop is used in another.
@@ -245,7 +160,7 @@ class ChainCredentials(RefreshableCredentials):
         return ChainCredentials, (self._profile,)
 
 
-class SessionCredentials(RefreshableCredentials):
+class SessionCredentials(Renewable[Credentials]):
     """The keys of a session of boto3, botocore or aiobotocore, which refreshes them by its own rules."""
 
     __slots__ = ("_session",)
