@@ -102,7 +102,8 @@ class Suite:
         if capabilities is None:
             return
         cls.part_size = max(64 * 1024, capabilities.multipart.min_size if capabilities.multipart else 0)
-        for name in {name for base in cls.__mro__ for name in vars(base) if name.startswith("test_")}:
+        # Not a set: the order in which they are set is that of collection, which pytest-xdist wants the same everywhere.
+        for name in dict.fromkeys(name for base in cls.__mro__ for name in vars(base) if name.startswith("test_")):
             test = next(vars(base)[name] for base in cls.__mro__ if vars(base).get(name) is not None)
             if test in _REQUIREMENTS:
                 chosen = all(requirement(capabilities) for requirement in _REQUIREMENTS[test])
