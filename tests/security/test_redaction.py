@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 import pickle
 import re
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aiostore import ConfigurationError, Limits, RetryPolicy, S3Store, Store, connect
+from aiostore import ConfigurationError, Limits, RetryPolicy, S3Store, Store, aliases, connect
+from aiostore.location import parse
 from aiostore.policies import ClientOptions
 from aiostore.types import Encryption
 from aiostore.wrappers.observe import Event
@@ -217,8 +221,12 @@ def test_no_refused_url_or_option_shows_a_secret(secret: str) -> None:
     with all_logs() as logs:
         texts: list[str] = []
         for url in (
-            f"s3://AKIAEXAMPLE:{safe}@bucket/prefix",
             f"s3://bucket?secret_access_key={safe}",
+            f"s3://:{safe}@bucket/prefix",
+            f"s3://AKIAEXAMPLE:x/{secret}@bucket/prefix",
+            f"memory://user:{safe}@bucket/prefix",
+            f"alias://nothing:{safe}@bucket",
+            f"alias://user:{safe}@nothing/bucket",
             f"s3://bucket?access_key_id=a&secret_access_key={safe}&nothing=1",
             f"s3://bucket?access_key_id=a&secret_access_key={safe}&skip_signature=maybe",
             f"s3://bucket?endpoint={quote(f'http://user:{safe}@127.0.0.1:9000', safe='')}",
@@ -234,6 +242,47 @@ def test_no_refused_url_or_option_shows_a_secret(secret: str) -> None:
                 connect(url)
             texts += shown(caught.value)
     assert_secret([*texts, *logs.texts], {secret, safe})
+
+
+@given(secret=SECRETS)
+@example(secret="x/y+z" * 6)
+def test_no_store_that_was_given_a_secret_by_its_url_or_a_file_shows_it(secret: str) -> None:
+    safe = quote(secret, safe="")
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch, all_logs() as logs:
+        directory = Path(name)
+        (directory / "aws-secret.json").write_text(
+            json.dumps({"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": secret})
+        )
+        (directory / "broken-aws-secret.json").write_text(f'{{"AWS_SECRET_ACCESS_KEY": "{secret}"')
+        config = directory / "config.toml"
+        config.write_text(
+            f'[named]\nurl = "s3://"\naccess_key_id = "AKIAEXAMPLE"\nsecret_access_key = "{secret}"\n'
+            f'[within]\nurl = "s3://AKIAEXAMPLE:{safe}@bucket"\n'
+            f'[wrong]\nurl = "s3://AKIAEXAMPLE:{safe}@bucket"\ncolour = "{secret}"\n'
+        )
+        patch.setenv("AIOSTORE_CONFIG", str(config))
+        described: list[str] = []
+        for url, secrets in (
+            (f"s3://AKIAEXAMPLE:{safe}@bucket/prefix", None),
+            (f"s3://bucket/prefix?access_key_id=AKIAEXAMPLE&secret_access_key={safe}", None),
+            ("named://bucket/prefix", None),
+            ("alias://within/prefix", None),
+            ("s3://bucket/prefix", directory),
+            ("s3://bucket/prefix", {"access_key_id": "AKIAEXAMPLE", "secret_access_key": secret}),
+        ):
+            store = connect(url, secrets=secrets)
+            assert store.location == "s3://bucket/prefix/"
+            assert secret.encode() in pickle.dumps(store)  # it was taken
+            described += [*of_store(store), repr(parse(url)), repr(aliases.find("named")), repr(aliases.find("within"))]
+        for url in ("s3://broken", "wrong://"):
+            with pytest.raises(ConfigurationError) as caught:
+                connect(url, secrets=directory)
+            described += shown(caught.value)
+        config.write_text(f'[named]\nurl = "s3://"\nsecret_access_key = "{secret}')
+        with pytest.raises(ConfigurationError) as caught:
+            connect("named://bucket")
+        described += shown(caught.value)
+    assert_secret([*described, *logs.texts], {secret, safe})
 
 
 def keys() -> dict[str, str]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import aiostore
-from aiostore.url import parse
+from aiostore.location import parse
+from aiostore.url import split
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ from aiostore.url import parse
         ("memory://box/some/folder/", "memory://box/some/folder/"),
         ("memory://box/a%20b", "memory://box/a b/"),
         ("MEMORY://box", "memory://box"),
+        ("s3://key:se%2Fcret@bucket/a", "s3://bucket/a/"),
     ],
 )
 def test_a_url_names_a_store(url: str, location: str) -> None:
@@ -55,6 +57,9 @@ def test_a_keyword_wins_over_the_query() -> None:
         ("memory://x?retry=5", "pass it as a keyword"),
         ("file://elsewhere/x", "another host"),
         ("s3://[bad", "taken apart"),
+        ("memory://me:secret@box", "holds credentials"),
+        ("s3://key:half/other@bucket", "percent-encode"),
+        ("s3://key@bucket", "belong together"),
     ],
 )
 def test_a_bad_url_says_what_is_wrong(url: str, reason: str) -> None:
@@ -74,3 +79,23 @@ def test_something_else_than_a_url_is_a_type_error() -> None:
 
 def test_a_windows_drive_is_a_path() -> None:
     assert parse("C:\\data").scheme == "file"
+
+
+@pytest.mark.parametrize(
+    ("url", "container", "key"),
+    [
+        ("s3://bucket/a/b.txt", "s3://bucket/", "a/b.txt"),
+        ("s3://bucket/a%20b?region=x&endpoint=http%3A%2F%2Fh", "s3://bucket/?region=x&endpoint=http%3A%2F%2Fh", "a b"),
+        ("s3://key:secret@bucket/a/", "s3://key:secret@bucket/", "a/"),
+        ("s3://bucket", "s3://bucket/", ""),
+        ("memory://box//a", "memory://box/", "/a"),
+        ("/data/a/b.txt", "/data/a", "b.txt"),
+        ("100%25.txt", ".", "100%25.txt"),
+        ("/", "/", ""),
+        ("file:///data/a/b%20c?fsync=no", "file:///data/a?fsync=no", "b c"),
+        ("file:///b", "file:///", "b"),
+    ],
+)
+def test_the_url_of_an_object_is_split_into_container_and_key(url: str, container: str, key: str) -> None:
+    assert split(url) == (container, key)
+    aiostore.connect(container)

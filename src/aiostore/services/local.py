@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
+from aiostore.errors import ConfigurationError
+from aiostore.location import Location
 from aiostore.policies import Integrity, Limits, RetryPolicy, Timeouts
+from aiostore.schemes import Place, Scheme
 from aiostore.store import Store
 from aiostore.wrappers.observe import Observer
 
@@ -40,3 +43,19 @@ class LocalStore(Store):
             integrity=integrity,
             observers=observers,
         )
+
+
+def place(location: Location) -> Place:
+    """``file:///directory``, or a plain path.
+
+    Raises:
+        ConfigurationError: if the files are another host's.
+    """
+    if location.host not in {"", "localhost"}:
+        raise ConfigurationError(
+            f"file://{location.host}/…: the files of another host cannot be reached; a local path has three slashes"
+        )
+    return Place(names=(location.local_path,), depth=len(location.segments))
+
+
+SCHEME = Scheme(store=LocalStore, place=place)

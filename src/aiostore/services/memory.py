@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from aiostore.location import Location
 from aiostore.policies import Integrity, Limits, RetryPolicy, Timeouts
+from aiostore.schemes import Place, Scheme
 from aiostore.store import Store
 from aiostore.wrappers.observe import Observer
 
@@ -42,3 +44,11 @@ class MemoryStore(Store):
             integrity=integrity,
             observers=observers,
         )
+
+
+def place(location: Location) -> Place:
+    """``memory://container/prefix``; one without a container is ``memory``."""
+    return Place(names=(location.host or "memory",))
+
+
+SCHEME = Scheme(store=MemoryStore, place=place)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from aiostore.policies import ClientOptions, Integrity, Limits, RetryPolicy, Timeouts
+from aiostore.schemes import Scheme
 from aiostore.store import Store
 from aiostore.wrappers.observe import Observer
 
@@ -135,3 +136,21 @@ class S3Store(Store):
             observers=observers,
         )
         return store
+
+
+SCHEME = Scheme(
+    store=S3Store,
+    userinfo=("access_key_id", "secret_access_key"),
+    credentials=frozenset(
+        {"access_key_id", "secret_access_key", "session_token", "credentials", "skip_signature", "profile"}
+    ),
+    service="aws",
+    secret_options={
+        "AWS_ACCESS_KEY_ID": "access_key_id",
+        "AWS_SECRET_ACCESS_KEY": "secret_access_key",
+        "AWS_SESSION_TOKEN": "session_token",
+        "AWS_DEFAULT_REGION": "region",
+        "AWS_REGION": "region",
+        "AWS_ENDPOINT_URL": "endpoint",
+    },
+)
