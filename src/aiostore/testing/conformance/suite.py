@@ -102,7 +102,7 @@ class Suite:
         if capabilities is None:
             return
         cls.part_size = max(64 * 1024, capabilities.multipart.min_size if capabilities.multipart else 0)
-        # Not a set: the order in which they are set is that of collection, which pytest-xdist wants the same everywhere.
+        # Not a set: they are collected in the order in which they are set, and pytest-xdist wants one order everywhere.
         for name in dict.fromkeys(name for base in cls.__mro__ for name in vars(base) if name.startswith("test_")):
             test = next(vars(base)[name] for base in cls.__mro__ if vars(base).get(name) is not None)
             if test in _REQUIREMENTS:
