@@ -5,38 +5,42 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
+from typing import TypeVar
 
 import pytest
 
-from tests.faults.table.cells import Bucket, Settings, s3_store
+from tests.faults.table.backend import Bucket, Settings
+from tests.faults.table.s3 import CEPH, LOCALSTACK, S3Bucket
 from tests.servers.ceph import CephEndpoint
 from tests.servers.server import S3Endpoint
 
+B = TypeVar("B", bound=Bucket)
+
 
 @pytest.fixture(scope="session")
-def ceph_bucket(ceph: CephEndpoint) -> Iterator[Bucket]:
+def ceph_bucket(ceph: CephEndpoint) -> Iterator[S3Bucket]:
     """On Ceph."""
-    yield from _bucket("ceph", ceph)
+    yield from existing(S3Bucket(backend=CEPH, endpoint=ceph, name=f"faults-{secrets.token_hex(6)}"))
 
 
 @pytest.fixture(scope="session")
-def localstack_bucket(localstack: S3Endpoint) -> Iterator[Bucket]:
+def localstack_bucket(localstack: S3Endpoint) -> Iterator[S3Bucket]:
     """On LocalStack."""
-    yield from _bucket("localstack", localstack)
+    yield from existing(S3Bucket(backend=LOCALSTACK, endpoint=localstack, name=f"faults-{secrets.token_hex(6)}"))
 
 
-def _bucket(driver: str, endpoint: S3Endpoint) -> Iterator[Bucket]:
-    bucket = Bucket(driver=driver, endpoint=endpoint, name=f"faults-{secrets.token_hex(6)}")
+def existing(bucket: B) -> Iterator[B]:
+    """The bucket, made before and deleted afterwards."""
     asyncio.run(_create(bucket))
     yield bucket
     asyncio.run(_delete(bucket))
 
 
 async def _create(bucket: Bucket) -> None:
-    async with s3_store(bucket, "", Settings(), bucket.endpoint.url) as store:
+    async with bucket.backend.store(bucket, "", Settings()) as store:
         await store.create_container()
 
 
 async def _delete(bucket: Bucket) -> None:
-    async with s3_store(bucket, "", Settings(), bucket.endpoint.url) as store:
+    async with bucket.backend.store(bucket, "", Settings()) as store:
         await store.delete_container(force=True)

@@ -18,20 +18,11 @@ from typing import Any
 import anyio
 import pytest
 
-from aiostore import Limits
 from aiostore.testing import Call, Fault
 from tests.faults.faults import Delay
-from tests.faults.table.cells import (
-    PART,
-    Bucket,
-    Cell,
-    Settings,
-    behind_faulty_driver,
-    behind_proxy,
-    is_of_proxy,
-    primitive_of_request,
-    s3_store,
-)
+from tests.faults.table.backend import PART
+from tests.faults.table.cells import Cell, behind_faulty_driver, behind_proxy, is_of_proxy
+from tests.faults.table.s3 import S3Bucket, primitive_of_request
 
 MOST_STEPS = 1000
 
@@ -313,7 +304,7 @@ async def test_in_a_directory(run: Run, way: Way, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("run", OPERATIONS)
-async def test_on_a_service(run: Run, way: Way, ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_on_a_service(run: Run, way: Way, ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         await sweep(cell, run, way)
 
@@ -336,12 +327,12 @@ def later(seconds: float) -> Way:
 
 @pytest.mark.parametrize("milliseconds", [1, 3, 9, 27])
 @pytest.mark.parametrize("run", [put_small, put_if_absent, put_large, put_pieces, upload, copy, delete_many])
-async def test_while_the_service_works(run: Run, milliseconds: int, ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_while_the_service_works(run: Run, milliseconds: int, ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         await sweep(cell, run, later(milliseconds / 1000))
 
 
-async def test_a_completion_that_was_sent_is_seen_through(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_completion_that_was_sent_is_seen_through(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         assert cell.proxy is not None
         answer = asyncio.Event()
@@ -392,11 +383,11 @@ asyncio.run(main())
     ("verb", "primitive"),
     [("put", "create_multipart"), ("put", "put_part"), ("put", "complete_multipart"), ("download", "get")],
 )
-async def test_an_interrupt_from_the_keyboard(verb: str, primitive: str, ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_an_interrupt_from_the_keyboard(verb: str, primitive: str, ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         assert cell.proxy is not None
         whole = bytes(6 * 1024**2)
-        direct = s3_store(ceph_bucket, "", Settings(), ceph_bucket.endpoint.url, Limits())
+        direct = ceph_bucket.backend.direct(ceph_bucket, "")
         await direct.put("whole", whole)
         release = asyncio.Event()
         rule = cell.proxy.inject(Delay(until=release), when=lambda request: primitive_of_request(request) == primitive)

@@ -12,14 +12,15 @@ from aiostore import UnauthenticatedError
 from aiostore.drivers.sigv4 import Credentials
 from tests.faults.faults import Answer
 from tests.faults.relay import Request
-from tests.faults.table.cells import S3_PART, Bucket, Cell, Settings, behind_proxy
-from tests.faults.table.faults import error_document
+from tests.faults.table.backend import Settings
+from tests.faults.table.cells import Cell, behind_proxy
+from tests.faults.table.s3 import S3_PART, S3Bucket, error_document
 
 
 class Issuer:
     """Answers with new keys each time; the proxy lets the service refuse those of the first time when told."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: S3Bucket) -> None:
         self._endpoint = bucket.endpoint
         self.issued = 0
 
@@ -39,6 +40,10 @@ class Issuer:
 
 def _first(request: Request) -> bool:
     return request.headers.get("x-amz-security-token") == "token-1"
+
+
+def issued_by(issuer: Issuer) -> Settings:
+    return Settings(options={"credentials": issuer, "access_key_id": None, "secret_access_key": None})
 
 
 async def get_large(cell: Cell) -> None:
@@ -70,10 +75,14 @@ async def read_much_at_once(cell: Cell) -> None:
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
 @pytest.mark.parametrize("transfer", [get_large, stream, put_large, put_pieces, read_much_at_once])
 async def test_keys_that_end_in_the_middle_of_a_transfer_are_fetched_once(
-    transfer: Callable[[Cell], Awaitable[None]], after: int, localstack_bucket: Bucket, tmp_path: Path
+    transfer: Callable[[Cell], Awaitable[None]], after: int, localstack_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     issuer = Issuer(localstack_bucket)
-    async with behind_proxy(localstack_bucket, tmp_path, Settings(credentials=issuer)) as cell:
+    async with behind_proxy(
+        localstack_bucket,
+        tmp_path,
+        issued_by(issuer),
+    ) as cell:
         await cell.put("object", cell.large)
         await cell.put("small", cell.small)
         issuer.expire(cell, after)
@@ -83,9 +92,13 @@ async def test_keys_that_end_in_the_middle_of_a_transfer_are_fetched_once(
         await cell.assert_nothing_is_left(tasks)
 
 
-async def test_keys_that_are_refused_again_are_an_error(localstack_bucket: Bucket, tmp_path: Path) -> None:
+async def test_keys_that_are_refused_again_are_an_error(localstack_bucket: S3Bucket, tmp_path: Path) -> None:
     issuer = Issuer(localstack_bucket)
-    async with behind_proxy(localstack_bucket, tmp_path, Settings(credentials=issuer)) as cell:
+    async with behind_proxy(
+        localstack_bucket,
+        tmp_path,
+        issued_by(issuer),
+    ) as cell:
         assert cell.proxy is not None
         cell.proxy.inject(Answer(status=400, body=error_document("ExpiredToken")), times=None)
         tasks = asyncio.all_tasks()

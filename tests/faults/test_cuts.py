@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from tests.faults.faults import CutResponse
 from tests.faults.relay import Exchange
-from tests.faults.table.cells import LARGE, PART, SMALL, Bucket, Cell, behind_proxy, primitive_of_request
+from tests.faults.table.backend import PART
+from tests.faults.table.cells import LARGE, SMALL, Cell, behind_proxy
+from tests.faults.table.s3 import S3Bucket, primitive_of_request
 
 property_test = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 cut = pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
@@ -42,7 +44,7 @@ def interrupt(cell: Cell, at: int, *, reset: bool, primitive: str = "get", nth: 
 @property_test
 @given(at=st.integers(0, SMALL), streamed=st.booleans())
 async def test_a_small_object_cut_at_any_byte(
-    reset: bool, at: int, streamed: bool, ceph_bucket: Bucket, tmp_path: Path
+    reset: bool, at: int, streamed: bool, ceph_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         await cell.put("object", cell.small)
@@ -62,7 +64,7 @@ async def test_a_small_object_cut_at_any_byte(
 @property_test
 @given(at=st.integers(0, PART), number=st.integers(1, 4))
 async def test_any_of_several_parallel_ranges_cut_at_any_byte(
-    reset: bool, at: int, number: int, ceph_bucket: Bucket, tmp_path: Path
+    reset: bool, at: int, number: int, ceph_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         await cell.put("object", cell.large)
@@ -77,7 +79,7 @@ async def test_any_of_several_parallel_ranges_cut_at_any_byte(
 @property_test
 @given(at=st.integers(0, LARGE - 1))
 async def test_the_first_of_several_parallel_ranges_cut_at_any_byte(
-    reset: bool, at: int, ceph_bucket: Bucket, tmp_path: Path
+    reset: bool, at: int, ceph_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         await cell.put("object", cell.large)
@@ -94,7 +96,7 @@ async def test_the_first_of_several_parallel_ranges_cut_at_any_byte(
 @property_test
 @given(start=st.integers(0, SMALL - 1), length=st.integers(1, SMALL), at=st.integers(0, SMALL))
 async def test_a_range_cut_at_any_byte(
-    reset: bool, start: int, length: int, at: int, ceph_bucket: Bucket, tmp_path: Path
+    reset: bool, start: int, length: int, at: int, ceph_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     stop = min(SMALL, start + length)
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
@@ -113,7 +115,7 @@ SPANS = [(10, 500), (PART, PART + 700), (3 * PART, 3 * PART + 300)]
 @property_test
 @given(at=st.integers(0, 700), number=st.integers(1, 3))
 async def test_any_of_several_ranges_cut_at_any_byte(
-    reset: bool, at: int, number: int, ceph_bucket: Bucket, tmp_path: Path
+    reset: bool, at: int, number: int, ceph_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         await cell.put("object", cell.large)
@@ -140,7 +142,7 @@ def assert_only_the_rest_was_asked_again(cell: Cell) -> None:
 
 @cut
 async def test_a_body_that_is_cut_after_every_few_bytes_comes_whole(
-    reset: bool, ceph_bucket: Bucket, tmp_path: Path
+    reset: bool, ceph_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         assert cell.proxy is not None

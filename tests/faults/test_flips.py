@@ -14,18 +14,10 @@ from hypothesis import strategies as st
 
 from aiostore import CorruptedError, NotSupportedError
 from tests.faults.faults import Flip
-from tests.faults.table.cells import (
-    LARGE,
-    PART,
-    S3_PART,
-    SMALL,
-    Bucket,
-    Cell,
-    Settings,
-    behind_proxy,
-    primitive_of_request,
-)
+from tests.faults.table.backend import PART, Settings
+from tests.faults.table.cells import LARGE, SMALL, Cell, behind_proxy
 from tests.faults.table.faults import FlipUpload
+from tests.faults.table.s3 import S3_PART, S3Bucket, primitive_of_request
 
 property_test = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -34,8 +26,8 @@ ALGORITHMS: Mapping[str, str] = {"ceph": "md5", "localstack": "crc64nvme"}
 
 
 @pytest.fixture(params=["ceph", "localstack"], scope="module")
-def bucket(request: pytest.FixtureRequest) -> Bucket:
-    found: Bucket = request.getfixturevalue(f"{request.param}_bucket")
+def bucket(request: pytest.FixtureRequest) -> S3Bucket:
+    found: S3Bucket = request.getfixturevalue(f"{request.param}_bucket")
     return found
 
 
@@ -48,7 +40,7 @@ def flip(cell: Cell, primitive: str, at: int, *, nth: int = 1, times: int | None
 
 @property_test
 @given(at=st.integers(0, SMALL - 1))
-async def test_a_wrong_byte_is_healed_by_reading_again(at: int, bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_wrong_byte_is_healed_by_reading_again(at: int, bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(bucket, tmp_path) as cell:
         await cell.put("object", cell.small)
         flip(cell, "get", at)
@@ -60,7 +52,7 @@ async def test_a_wrong_byte_is_healed_by_reading_again(at: int, bucket: Bucket, 
 @property_test
 @given(at=st.integers(0, 999), number=st.integers(1, 4), how=st.sampled_from(["get", "download"]))
 async def test_a_wrong_byte_in_one_of_several_parallel_ranges_is_healed(
-    at: int, number: int, how: Literal["get", "download"], bucket: Bucket, tmp_path: Path
+    at: int, number: int, how: Literal["get", "download"], bucket: S3Bucket, tmp_path: Path
 ) -> None:
     async with behind_proxy(bucket, tmp_path) as cell:
         await cell.put("object", cell.large)
@@ -77,7 +69,7 @@ async def test_a_wrong_byte_in_one_of_several_parallel_ranges_is_healed(
 @property_test
 @given(at=st.integers(0, 999), number=st.integers(0, 4))
 async def test_a_stream_never_hands_out_the_last_of_wrong_bytes(
-    at: int, number: int, bucket: Bucket, tmp_path: Path
+    at: int, number: int, bucket: S3Bucket, tmp_path: Path
 ) -> None:
     async with behind_proxy(bucket, tmp_path) as cell:
         await cell.put("object", cell.large)
@@ -93,15 +85,15 @@ async def test_a_stream_never_hands_out_the_last_of_wrong_bytes(
         await cell.assert_nothing_is_left(tasks)
 
 
-async def test_a_stream_of_right_bytes_says_what_proved_them(bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_stream_of_right_bytes_says_what_proved_them(bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(bucket, tmp_path) as cell:
         await cell.put("object", cell.large)
         stream = cell.store.stream("object")
         assert b"".join([chunk async for chunk in stream]) == cell.large
-        assert stream.verified == ALGORITHMS[bucket.driver]
+        assert stream.verified == ALGORITHMS[bucket.backend.name]
 
 
-async def test_bytes_that_stay_wrong_are_an_error(bucket: Bucket, tmp_path: Path) -> None:
+async def test_bytes_that_stay_wrong_are_an_error(bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(bucket, tmp_path) as cell:
         await cell.put("object", cell.small)
         flip(cell, "get", 7, times=None)
@@ -111,7 +103,7 @@ async def test_bytes_that_stay_wrong_are_an_error(bucket: Bucket, tmp_path: Path
         await cell.assert_nothing_is_left(tasks)
 
 
-async def test_a_range_cannot_be_verified_and_is_refused_if_it_must_be(bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_range_cannot_be_verified_and_is_refused_if_it_must_be(bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(bucket, tmp_path) as cell:
         await cell.put("object", cell.large)
         flip(cell, "get_range", 7, times=None)
@@ -130,7 +122,7 @@ async def test_a_range_cannot_be_verified_and_is_refused_if_it_must_be(bucket: B
 @property_test
 @given(at=st.integers(0, SMALL - 1))
 async def test_a_byte_that_is_damaged_on_the_way_up_is_refused_and_sent_again(
-    at: int, bucket: Bucket, tmp_path: Path
+    at: int, bucket: S3Bucket, tmp_path: Path
 ) -> None:
     async with behind_proxy(bucket, tmp_path) as cell:
         assert cell.proxy is not None
@@ -143,7 +135,7 @@ async def test_a_byte_that_is_damaged_on_the_way_up_is_refused_and_sent_again(
         await cell.assert_nothing_is_left(tasks)
 
 
-async def test_a_part_that_is_damaged_on_the_way_up_is_refused_and_sent_again(bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_part_that_is_damaged_on_the_way_up_is_refused_and_sent_again(bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(bucket, tmp_path) as cell:
         assert cell.proxy is not None
         rule = cell.proxy.inject(FlipUpload(at=S3_PART // 2), method="PUT")
@@ -155,7 +147,7 @@ async def test_a_part_that_is_damaged_on_the_way_up_is_refused_and_sent_again(bu
 
 
 async def test_an_object_of_several_parts_is_read_without_proof_where_the_service_keeps_none(
-    ceph_bucket: Bucket, tmp_path: Path
+    ceph_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     """Ceph keeps no checksum of it, and its ETag is none."""
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
@@ -170,7 +162,7 @@ async def test_an_object_of_several_parts_is_read_without_proof_where_the_servic
 
 
 async def test_an_object_of_several_parts_is_proved_by_its_combined_checksum(
-    localstack_bucket: Bucket, tmp_path: Path
+    localstack_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     async with behind_proxy(localstack_bucket, tmp_path) as cell:
         await cell.direct.put("object", cell.parts, part_size=S3_PART)

@@ -13,7 +13,8 @@ from aiostore import ConnectionLostError, WriteOutcomeUnknownError
 from tests.faults import faults
 from tests.faults.faults import LoseResponse
 from tests.faults.http1 import Sink
-from tests.faults.table.cells import S3_PART, Bucket, Cell, behind_proxy, primitive_of_request
+from tests.faults.table.cells import Cell, behind_proxy
+from tests.faults.table.s3 import S3_PART, S3Bucket, primitive_of_request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ def on(cell: Cell, primitive: str, fault: faults.Fault, *, times: int | None = 1
     cell.proxy.inject(fault, when=lambda request: primitive_of_request(request) == primitive, times=times)
 
 
-async def test_a_create_that_somebody_replaced_has_an_unknown_outcome(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_create_that_somebody_replaced_has_an_unknown_outcome(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         on(cell, "put", Then(action=lambda: cell.direct.put("object", cell.old)))
         tasks = asyncio.all_tasks()
@@ -57,7 +58,7 @@ async def test_a_create_that_somebody_replaced_has_an_unknown_outcome(ceph_bucke
         await cell.assert_nothing_is_left(tasks)
 
 
-async def test_a_swap_that_somebody_replaced_has_an_unknown_outcome(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_swap_that_somebody_replaced_has_an_unknown_outcome(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         before = await cell.put("object", cell.old)
         on(cell, "put", Then(action=lambda: cell.direct.put("object", cell.large)))
@@ -69,7 +70,7 @@ async def test_a_swap_that_somebody_replaced_has_an_unknown_outcome(ceph_bucket:
 
 
 async def test_a_completion_that_somebody_replaced_has_an_unknown_outcome(
-    localstack_bucket: Bucket, tmp_path: Path
+    localstack_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     async with behind_proxy(localstack_bucket, tmp_path) as cell:
         on(cell, "complete_multipart", ThenInBody(action=lambda: cell.direct.put("object", cell.old)))
@@ -80,7 +81,7 @@ async def test_a_completion_that_somebody_replaced_has_an_unknown_outcome(
         await cell.assert_nothing_is_left(tasks)
 
 
-async def test_a_create_whose_every_answer_is_lost_is_looked_up(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_create_whose_every_answer_is_lost_is_looked_up(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         on(cell, "put", LoseResponse(), times=None)
         tasks = asyncio.all_tasks()
@@ -90,7 +91,7 @@ async def test_a_create_whose_every_answer_is_lost_is_looked_up(ceph_bucket: Buc
         await cell.assert_nothing_is_left(tasks)
 
 
-async def test_a_plain_write_whose_every_answer_is_lost_says_so(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_plain_write_whose_every_answer_is_lost_says_so(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         on(cell, "put", LoseResponse(), times=None)
         tasks = asyncio.all_tasks()
@@ -101,7 +102,7 @@ async def test_a_plain_write_whose_every_answer_is_lost_says_so(ceph_bucket: Buc
 
 
 async def test_an_upload_whose_creation_was_not_answered_stays_empty_and_is_listed(
-    ceph_bucket: Bucket, tmp_path: Path
+    ceph_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     """Nobody can tell it from somebody else's, so nobody may drop it unasked."""
     async with behind_proxy(ceph_bucket, tmp_path) as cell:

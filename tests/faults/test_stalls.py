@@ -11,13 +11,15 @@ import pytest
 
 from aiostore import RequestTimeoutError, Timeouts
 from tests.faults.faults import Delay, Drip, Stall
-from tests.faults.table.cells import S3_PART, Bucket, Settings, behind_proxy, primitive_of_request
+from tests.faults.table.backend import Settings
+from tests.faults.table.cells import behind_proxy
+from tests.faults.table.s3 import S3_PART, S3Bucket, primitive_of_request
 
 SHORT = Timeouts(connect=5, stall=0.2, stall_bytes=50, response=0.3, slow_response=0.6)
 WINDOW = SHORT.stall
 
 
-async def test_a_body_that_drips_is_asked_for_again_at_the_byte_it_reached(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_body_that_drips_is_asked_for_again_where_it_is(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path, Settings(timeouts=SHORT)) as cell:
         assert cell.proxy is not None
         await cell.put("object", cell.small)
@@ -28,7 +30,7 @@ async def test_a_body_that_drips_is_asked_for_again_at_the_byte_it_reached(ceph_
         assert 0 < start <= first.sent
 
 
-async def test_a_slow_but_steady_body_is_read_to_its_end(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_slow_but_steady_body_is_read_to_its_end(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     """It takes many times as long as a stall may."""
     async with behind_proxy(ceph_bucket, tmp_path, Settings(timeouts=SHORT)) as cell:
         assert cell.proxy is not None
@@ -40,7 +42,7 @@ async def test_a_slow_but_steady_body_is_read_to_its_end(ceph_bucket: Bucket, tm
         assert len(cell.proxy.requests) == 1
 
 
-async def test_a_reader_may_take_its_time(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_reader_may_take_its_time(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path, Settings(timeouts=SHORT)) as cell:
         data = cell.parts[:2_000_000]
         await cell.put("object", data)
@@ -52,7 +54,7 @@ async def test_a_reader_may_take_its_time(ceph_bucket: Bucket, tmp_path: Path) -
         assert cell.retries == 0
 
 
-async def test_a_writer_may_take_its_time(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_writer_may_take_its_time(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path, Settings(timeouts=SHORT)) as cell:
 
         async def pieces() -> AsyncIterator[bytes]:
@@ -65,7 +67,7 @@ async def test_a_writer_may_take_its_time(ceph_bucket: Bucket, tmp_path: Path) -
         assert cell.retries == 0
 
 
-async def test_an_upload_that_nobody_reads_is_given_up(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_an_upload_that_nobody_reads_is_given_up(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path, Settings(timeouts=SHORT)) as cell:
         assert cell.proxy is not None
         cell.proxy.inject(
@@ -78,7 +80,7 @@ async def test_an_upload_that_nobody_reads_is_given_up(ceph_bucket: Bucket, tmp_
         await cell.assert_nothing_is_left(tasks)
 
 
-async def test_an_answer_that_never_comes_is_given_up(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_an_answer_that_never_comes_is_given_up(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path, Settings(timeouts=SHORT)) as cell:
         assert cell.proxy is not None
         await cell.put("object", cell.small)
@@ -94,7 +96,7 @@ async def test_an_answer_that_never_comes_is_given_up(ceph_bucket: Bucket, tmp_p
         await cell.assert_nothing_is_left(tasks)
 
 
-async def test_what_works_before_it_answers_gets_longer(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_what_works_before_it_answers_gets_longer(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path, Settings(timeouts=SHORT)) as cell:
         assert cell.proxy is not None
         await cell.put("object", cell.small)

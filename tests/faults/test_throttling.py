@@ -13,10 +13,11 @@ import pytest
 from aiostore import Limits, RateLimitedError, RetryPolicy, S3Store, Store, UnavailableError
 from tests.faults.faults import Answer, slow_down
 from tests.faults.proxy import FaultProxy
-from tests.faults.table.cells import Bucket, behind_proxy
+from tests.faults.table.cells import behind_proxy
+from tests.faults.table.s3 import S3Bucket
 
 
-def store_at(url: str, bucket: Bucket, retry: RetryPolicy | None = None) -> Store:
+def store_at(url: str, bucket: S3Bucket, retry: RetryPolicy | None = None) -> Store:
     return S3Store(
         bucket.name,
         prefix="throttled/",
@@ -24,7 +25,7 @@ def store_at(url: str, bucket: Bucket, retry: RetryPolicy | None = None) -> Stor
         region=bucket.endpoint.region,
         access_key_id=bucket.endpoint.access_key_id,
         secret_access_key=bucket.endpoint.secret_access_key,
-        dialect=bucket.driver,
+        dialect=bucket.backend.name,
         retry=retry,
         limits=Limits(requests=64),
     )
@@ -32,7 +33,7 @@ def store_at(url: str, bucket: Bucket, retry: RetryPolicy | None = None) -> Stor
 
 @pytest.mark.parametrize("date", [False, True], ids=["seconds", "date"])
 async def test_nothing_is_sent_again_before_the_service_wants_it(
-    date: bool, ceph_bucket: Bucket, tmp_path: Path
+    date: bool, ceph_bucket: S3Bucket, tmp_path: Path
 ) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         assert cell.proxy is not None
@@ -46,7 +47,7 @@ async def test_nothing_is_sent_again_before_the_service_wants_it(
         assert len(cell.proxy.requests) == 2
 
 
-async def test_a_wish_for_too_long_a_wait_is_an_error_at_once(ceph_bucket: Bucket, tmp_path: Path) -> None:
+async def test_a_wish_for_too_long_a_wait_is_an_error_at_once(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
         assert cell.proxy is not None
         cell.proxy.inject(slow_down(retry_after="3600"))
@@ -56,7 +57,7 @@ async def test_a_wish_for_too_long_a_wait_is_an_error_at_once(ceph_bucket: Bucke
         assert len(cell.proxy.requests) == 1
 
 
-async def test_an_outage_is_not_multiplied_by_its_callers(ceph_bucket: Bucket) -> None:
+async def test_an_outage_is_not_multiplied_by_its_callers(ceph_bucket: S3Bucket) -> None:
     retry = RetryPolicy(budget=20, first_delay=0.001, max_delay=0.01)
     async with FaultProxy(ceph_bucket.endpoint.url) as proxy, store_at(proxy.url, ceph_bucket, retry) as store:
         proxy.inject(Answer(status=503), times=None)
@@ -106,7 +107,7 @@ async def do_round(store: Store, first: int) -> float:
     return rate
 
 
-async def measure(bucket: Bucket) -> float:
+async def measure(bucket: S3Bucket) -> float:
     """The share of the clean run's rate that is left.
 
     Clean and faulty rounds alternate and go the same way, so that what else the machine does strikes both.
@@ -130,7 +131,7 @@ async def measure(bucket: Bucket) -> float:
     return statistics.median(faulty) / statistics.median(clean)
 
 
-async def test_a_service_that_refuses_every_fifth_request_is_worked_with_at_a_good_rate(ceph_bucket: Bucket) -> None:
+async def test_a_service_that_refuses_every_fifth_request_is_worked_with_at_a_good_rate(ceph_bucket: S3Bucket) -> None:
     rates: list[float] = []
     while len(rates) < 3 and max(rates, default=0) <= 0.6:
         # A busy machine gets a second chance; a client that waits too long fails them all.

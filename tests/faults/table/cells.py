@@ -6,19 +6,17 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from aiostore import Limits, RetryPolicy, S3Store, Store, Timeouts
+from aiostore import Store
 from aiostore.budget import BUDGET
 from aiostore.capabilities import PartLimits
-from aiostore.drivers.aws_credentials import CredentialsCallback
 from aiostore.drivers.local import LocalDriver
 from aiostore.drivers.memory import MemoryDriver
-from aiostore.policies import Integrity
 from aiostore.protocol import Driver
 from aiostore.testing import Call, FaultyDriver
 from aiostore.testing.conformance.suite import payload as fresh_payload
@@ -26,69 +24,46 @@ from aiostore.types import GetOptions, ObjectMeta
 from aiostore.wrappers.limits import LimitDriver
 from aiostore.wrappers.wrapper import Wrapper
 from tests.faults.proxy import FaultProxy
-from tests.faults.relay import Request
-from tests.servers.server import S3Endpoint
-
-PART = 64 * 1024
-"""Bytes of a range that is read in parallel, and of a part where the service has no minimum."""
+from tests.faults.table.backend import PART, RETRY, Backend, Bucket, Settings, unfinished
 
 SMALL = 300
 LARGE = 4 * PART + 1000
-S3_PART = 5 * 1024**2
 
 PATIENCE = 3.0
 """Seconds within which what was ended must be gone."""
 
-PATIENT = Timeouts(connect=5, stall=10, response=20, slow_response=20)
-NERVOUS = Timeouts(connect=5, stall=0.1, stall_bytes=256, response=0.2, slow_response=0.3)
-"""What notices a stall while a test waits."""
+USUAL = Settings()
 
 payload = lru_cache(fresh_payload)
-
-RETRY = RetryPolicy(attempts=8, first_delay=0.002, max_delay=0.02, refill=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How the store under test is made."""
-
-    timeouts: Timeouts = PATIENT
-    reads: int = 4
-    integrity: Integrity = "auto"
-    host: str = "127.0.0.1"
-    region: str | None = None
-    credentials: CredentialsCallback | None = None
 
 
 @dataclass(kw_only=True)
 class Cell:
     """One driver with a fault in front. ``direct`` sees the same objects without it.
 
-    ``proxy`` is where the driver speaks HTTP, ``faulty`` where it does not.
+    ``proxy`` and ``backend`` are there where the driver speaks HTTP, ``faulty`` where it does not. ``patches`` hold
+    while the operation is under way.
     """
 
     driver: str
+    backend: Backend | None = None
     store: Store
     direct: Store
     directory: Path
     proxy: FaultProxy | None = None
     faulty: FaultyDriver | None = None
-    multipart_size: int = LARGE
+    part_size: int = PART
+    """Bytes of a part that is written."""
     old: bytes = payload(SMALL, 1)
     small: bytes = payload(SMALL, 2)
     large: bytes = payload(LARGE, 3)
     metas: dict[str, ObjectMeta] = field(default_factory=dict)
-    sent: set[str] = field(default_factory=set)
-    """The primitives that the operation has used."""
+    patches: ExitStack = field(default_factory=ExitStack)
 
     @property
     def parts(self) -> bytes:
         """What is written in two parts or more."""
-        return payload(self.multipart_size, 4)
-
-    @property
-    def part_size(self) -> int:
-        return PART if self.faulty is not None else S3_PART
+        return payload(LARGE if self.backend is None else self.part_size + 1000, 4)
 
     @property
     def retries(self) -> float:
@@ -133,7 +108,7 @@ class Cell:
             )
         if self.faulty is not None:
             assert self.faulty.open_bodies == 0, f"{self.faulty.open_bodies} bodies are open"
-        uploads = [upload.key async for upload in self.direct.uploads()]
+        uploads = await (self.backend.leftovers if self.backend is not None else unfinished)(self.direct)
         assert not uploads, f"uploads are left: {uploads}"
         left = [path.name for path in self.directory.iterdir() if path.name.startswith(".")]
         assert not left, f"temporary files are left: {left}"
@@ -154,57 +129,30 @@ async def _until(condition: Callable[[], bool], complaint: Callable[[], str]) ->
 
 # --- the drivers of the table -----------------------------------------------------------------------------------------
 
-SERVERS = ("ceph", "localstack")
-"""Their names are those of their dialects of S3."""
-
-MODELS = ("memory", "local")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
-    """A bucket on a server, and which of the drivers it is for."""
-
-    driver: str
-    endpoint: S3Endpoint
-    name: str
-
 
 @asynccontextmanager
-async def behind_proxy(bucket: Bucket, directory: Path, settings: Settings = Settings()) -> AsyncIterator[Cell]:
+async def behind_proxy(bucket: Bucket, directory: Path, settings: Settings = USUAL) -> AsyncIterator[Cell]:
     """A bucket's store that talks to it through a fault proxy."""
-    prefix = f"{secrets.token_hex(6)}/"
+    prefix, backend = f"{secrets.token_hex(6)}/", bucket.backend
     async with AsyncExitStack() as stack:
-        proxy = await stack.enter_async_context(FaultProxy(bucket.endpoint.url))
-        store = s3_store(bucket, prefix, settings, f"http://{settings.host}:{proxy.port}")
-        direct = s3_store(bucket, prefix, Settings(), bucket.endpoint.url, Limits())
-        await stack.enter_async_context(direct)
+        proxy = await stack.enter_async_context(FaultProxy(backend.url(bucket)))
+        store = backend.store(bucket, prefix, settings, f"http://{settings.host}:{proxy.port}")
+        direct = await stack.enter_async_context(backend.direct(bucket, prefix))
         await stack.enter_async_context(store)
-        yield Cell(
-            driver=bucket.driver,
-            store=store,
-            direct=direct,
-            directory=directory,
-            proxy=proxy,
-            multipart_size=S3_PART + 1000,
-        )
+        yield cell_on(bucket, store, direct, directory, proxy)
 
 
-def s3_store(bucket: Bucket, prefix: str, settings: Settings, url: str, limits: Limits | None = None) -> Store:
-    """A bucket's store that finds it at ``url``."""
-    endpoint, literal = bucket.endpoint, settings.credentials is None
-    return S3Store(
-        bucket.name,
-        prefix=prefix,
-        endpoint=url,
-        region=settings.region or endpoint.region,
-        access_key_id=endpoint.access_key_id if literal else None,
-        secret_access_key=endpoint.secret_access_key if literal else None,
-        credentials=settings.credentials,
-        dialect=bucket.driver,
-        integrity=settings.integrity,
-        retry=RETRY,
-        limits=limits or Limits(part_size=PART, gap=1000, reads=settings.reads),
-        timeouts=settings.timeouts,
+def cell_on(bucket: Bucket, store: Store, direct: Store, directory: Path, proxy: FaultProxy | None = None) -> Cell:
+    """A cell of a backend."""
+    backend = bucket.backend
+    return Cell(
+        driver=backend.name,
+        backend=backend,
+        store=store,
+        direct=direct,
+        directory=directory,
+        proxy=proxy,
+        part_size=backend.part_size,
     )
 
 
@@ -218,13 +166,12 @@ def model_cell(name: str, directory: Path, settings: Settings) -> Cell:
         root.mkdir()
         inner, beside = LocalDriver(root, fsync=False), LocalDriver(root, fsync=False)
     faulty = FaultyDriver(inner)
-    limits = Limits(part_size=PART, gap=1000, reads=settings.reads)
-    store = Store(faulty, retry=RETRY, limits=limits, integrity=settings.integrity)
+    store = Store(faulty, retry=RETRY, limits=settings.limits, integrity=settings.integrity)
     return Cell(driver=name, store=store, direct=Store(beside), directory=directory, faulty=faulty)
 
 
 @asynccontextmanager
-async def behind_faulty_driver(name: str, directory: Path, settings: Settings = Settings()) -> AsyncIterator[Cell]:
+async def behind_faulty_driver(name: str, directory: Path, settings: Settings = USUAL) -> AsyncIterator[Cell]:
     """The same, closed afterwards."""
     cell = model_cell(name, directory, settings)
     async with cell.direct, cell.store:
@@ -234,37 +181,8 @@ async def behind_faulty_driver(name: str, directory: Path, settings: Settings = 
 # --- what is on its way -----------------------------------------------------------------------------------------------
 
 
-def primitive_of_request(request: Request) -> str:
-    """The driver's primitive that sends such a request; a read of a part is ``get_range``."""
-    query, headers = request.query, request.headers
-    match request.method:
-        case "HEAD":
-            return "head"
-        case "GET":
-            for name, primitive in (
-                ("list-type", "list_page"),
-                ("uploads", "list_multipart"),
-                ("tagging", "get_tags"),
-            ):
-                if name in query:
-                    return primitive
-            return "get_range" if "range" in headers else "get"
-        case "PUT":
-            if "partNumber" in query:
-                return "put_part"
-            if "tagging" in query:
-                return "set_tags"
-            return "copy" if "x-amz-copy-source" in headers else "put"
-        case "POST":
-            if "uploads" in query:
-                return "create_multipart"
-            return "delete_many" if "delete" in query else "complete_multipart"
-        case _:
-            return "abort_multipart" if "uploadId" in query else "delete"
-
-
 def primitive_of_call(call: Call) -> str:
-    """The same for a call of a driver."""
+    """The primitive that a call of a driver is; the read of a range is ``get_range``."""
     if call.primitive == "get":
         options = call.arguments[1]
         assert isinstance(options, GetOptions)

@@ -18,7 +18,6 @@ from typing import ClassVar
 from unittest import mock
 
 from aiostore import ConnectionLostError, RateLimitedError, RequestTimeoutError, StoreError, UnavailableError
-from aiostore.drivers.sigv4 import Credentials
 from aiostore.testing import Call, Cut, Flip
 from aiostore.testing import Fault as DriverFault
 from aiostore.types import ByteStream
@@ -26,12 +25,10 @@ from tests.faults import faults as wire
 from tests.faults.http1 import Head, Sink
 from tests.faults.proxy import Rule
 from tests.faults.relay import Request
-from tests.faults.table.cells import NERVOUS, Cell, Settings, primitive_of_call, primitive_of_request
-from tests.servers.server import S3Endpoint
+from tests.faults.table.backend import NERVOUS, Backend, Bucket, Scene, Settings
+from tests.faults.table.cells import Cell, primitive_of_call
 
 READS = frozenset({"get", "get_range"})
-WITH_REQUEST_BODY = frozenset({"put", "put_part", "complete_multipart", "delete_many", "set_tags"})
-WITH_ANSWER_BODY = READS | {"list_page", "get_tags", "copy", "complete_multipart", "delete_many"}
 CHANGES = frozenset(
     {"put", "put_part", "complete_multipart", "delete", "delete_many", "copy", "rename", "set_metadata", "set_tags"}
 )
@@ -41,17 +38,27 @@ EVERY = CHANGES | ASKS | {"create_multipart"}
 
 
 class TableFault:
-    """Goes wrong once for each primitive in ``strikes``. A new one is made for every cell."""
+    """Goes wrong once for each primitive that it strikes. A new one is made for every cell.
+
+    ``elsewhere`` says of an operation that uses none of these primitives why it cannot be struck; it is empty if that
+    is not a matter of primitives.
+    """
 
     name: ClassVar[str]
-    strikes: ClassVar[frozenset[str]] = frozenset()
+    primitives: ClassVar[frozenset[str]] = frozenset()
     times: ClassVar[int | None] = 1
+    elsewhere: ClassVar[str] = "it sends no request that this can happen to"
 
     def __init__(self) -> None:
         self.rules: dict[str, Rule] = {}
         self.first: First | None = None
 
-    def settings(self, endpoint: S3Endpoint | None) -> Settings:
+    @classmethod
+    def strikes(cls, backend: Backend | None) -> frozenset[str]:
+        """The primitives that it can happen to."""
+        return cls.primitives
+
+    def settings(self, bucket: Bucket | None) -> Settings:
         """How the store must be made for the fault to show."""
         return Settings()
 
@@ -66,12 +73,12 @@ class TableFault:
     @asynccontextmanager
     async def during(self, cell: Cell, primitives: frozenset[str]) -> AsyncIterator[None]:
         """The operation happens inside, and uses ``primitives``."""
-        struck = primitives & self.strikes
-        if cell.proxy is not None:
-            for primitive in sorted(struck):
+        if cell.backend is not None and cell.proxy is not None:
+            for primitive in sorted(primitives & self.strikes(cell.backend)):
                 fault = self.on_the_wire(cell, primitive)
                 if fault is not None:
-                    self.rules[primitive] = cell.proxy.inject(fault, when=_is(primitive), times=self.times)
+                    when = _is(cell.backend, primitive)
+                    self.rules[primitive] = cell.proxy.inject(fault, when=when, times=self.times)
         elif cell.faulty is not None and (first := self.in_the_driver(cell)) is not None:
             self.first = first
             cell.faulty.plan = [first]
@@ -79,7 +86,7 @@ class TableFault:
 
     def assert_struck(self, cell: Cell, primitives: frozenset[str], *, every: bool) -> None:
         """It has happened: to one of the primitives, or to ``every`` one that it can happen to."""
-        struck = primitives & self.strikes
+        struck = primitives & self.strikes(cell.backend)
         assert struck, f"{self.name!r} cannot happen to {sorted(primitives)}: write a rule that says so"
         if cell.proxy is not None:
             missed: frozenset[str] | set[str] = {
@@ -90,8 +97,8 @@ class TableFault:
         assert not missed or (not every and missed < struck), f"{self.name!r} did not strike {sorted(missed)}"
 
 
-def _is(primitive: str) -> Callable[[Request], bool]:
-    return lambda request: primitive_of_request(request) == primitive
+def _is(backend: Backend, primitive: str) -> Callable[[Request], bool]:
+    return lambda request: backend.primitive_of(request) == primitive
 
 
 class First(DriverFault):
@@ -137,14 +144,19 @@ class First(DriverFault):
 
 
 class Clean(TableFault):
-    """Nothing goes wrong: the operation uses the primitives that it says it does."""
+    """Nothing goes wrong: the operation uses the primitives that it says it does, with the bodies that there are."""
 
     name = "none"
-    strikes = EVERY
+    primitives = EVERY
 
     def assert_struck(self, cell: Cell, primitives: frozenset[str], *, every: bool) -> None:
-        if cell.proxy is not None:
-            used = {primitive_of_request(request) for request in cell.proxy.requests}
+        if cell.backend is not None and cell.proxy is not None:
+            used = set()
+            for exchange in cell.proxy.exchanges:
+                primitive = cell.backend.primitive_of(exchange.request)
+                used.add(primitive)
+                assert (exchange.received > 0) == (primitive in cell.backend.request_bodies), primitive
+                assert (exchange.sent > 0) == (primitive in cell.backend.answer_bodies), primitive
         else:
             assert cell.faulty is not None
             used = {primitive_of_call(call) for call in cell.faulty.calls}
@@ -157,7 +169,7 @@ class Clean(TableFault):
 class OfConnections(TableFault):
     """Strikes whatever request comes first."""
 
-    strikes = EVERY
+    primitives = EVERY
 
     def assert_struck(self, cell: Cell, primitives: frozenset[str], *, every: bool) -> None:
         assert cell.retries >= 1, f"{self.name!r} went unnoticed"
@@ -200,7 +212,7 @@ class ResetOnAccept(OfConnections):
 class NoName(OfConnections):
     name = "DNS failure"
 
-    def settings(self, endpoint: S3Endpoint | None) -> Settings:
+    def settings(self, bucket: Bucket | None) -> Settings:
         return Settings(host="localhost")
 
     @asynccontextmanager
@@ -227,7 +239,7 @@ async def _warm(cell: Cell) -> None:
 
 class IdleClosed(TableFault):
     name = "idle connection closed"
-    strikes = EVERY
+    primitives = EVERY
 
     @asynccontextmanager
     async def during(self, cell: Cell, primitives: frozenset[str]) -> AsyncIterator[None]:
@@ -257,28 +269,34 @@ class IdleResetOnReuse(OfConnections):
 
 class ResetUnread(TableFault):
     name = "reset before the request is read"
-    strikes = EVERY
+    primitives = EVERY
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return wire.ResetRequest()
 
     def in_the_driver(self, cell: Cell) -> First:
-        return First(self.strikes, lambda: ConnectionLostError("reset", answered=False))
+        return First(self.primitives, lambda: ConnectionLostError("reset", answered=False))
 
 
-class ResetInRequest(TableFault):
+class OfRequestBodies(TableFault):
+    elsewhere = "its requests have no body"
+
+    @classmethod
+    def strikes(cls, backend: Backend | None) -> frozenset[str]:
+        return backend.request_bodies if backend is not None else frozenset()
+
+
+class ResetInRequest(OfRequestBodies):
     name = "reset in the request's body"
-    strikes = WITH_REQUEST_BODY
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return wire.ResetRequest(after=100_000 if primitive == "put_part" else 10)
 
 
-class RequestStalls(TableFault):
+class RequestStalls(OfRequestBodies):
     name = "request's body stalls"
-    strikes = WITH_REQUEST_BODY
 
-    def settings(self, endpoint: S3Endpoint | None) -> Settings:
+    def settings(self, bucket: Bucket | None) -> Settings:
         return Settings(timeouts=NERVOUS)
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
@@ -297,9 +315,8 @@ class FlipUpload(wire.Fault):
         await send(piece)
 
 
-class FlippedInRequest(TableFault):
+class FlippedInRequest(OfRequestBodies):
     name = "byte flipped in the request's body"
-    strikes = frozenset({"put", "put_part"})
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return FlipUpload(at=20)
@@ -308,9 +325,16 @@ class FlippedInRequest(TableFault):
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-class ResetInAnswer(TableFault):
+class OfAnswerBodies(TableFault):
+    elsewhere = "its answers have no body"
+
+    @classmethod
+    def strikes(cls, backend: Backend | None) -> frozenset[str]:
+        return READS if backend is None else backend.answer_bodies - {"create_multipart"}
+
+
+class ResetInAnswer(OfAnswerBodies):
     name = "reset in the answer's body"
-    strikes = WITH_ANSWER_BODY
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return wire.CutResponse(after=20)
@@ -319,9 +343,8 @@ class ResetInAnswer(TableFault):
         return First(READS, body=lambda call: Cut(at=20, calls=(call.number,)))
 
 
-class ClosedInAnswer(TableFault):
+class ClosedInAnswer(OfAnswerBodies):
     name = "answer shorter than its Content-Length"
-    strikes = WITH_ANSWER_BODY
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return wire.CutResponse(after=20, reset=False)
@@ -329,7 +352,7 @@ class ClosedInAnswer(TableFault):
 
 class ResetAtEnd(TableFault):
     name = "reset at the answer's end"
-    strikes = EVERY
+    primitives = EVERY
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return wire.CutResponse(after=None)
@@ -338,17 +361,16 @@ class ResetAtEnd(TableFault):
 class AnswerTooLong(TableFault):
     name = "answer longer than its Content-Length"
     # A chunked answer is longer by a chunk, and then says something else.
-    strikes = CHANGES | ASKS
+    primitives = CHANGES | ASKS
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return wire.Pad()
 
 
-class AnswerStalls(TableFault):
+class AnswerStalls(OfAnswerBodies):
     name = "answer's body stalls"
-    strikes = WITH_ANSWER_BODY
 
-    def settings(self, endpoint: S3Endpoint | None) -> Settings:
+    def settings(self, bucket: Bucket | None) -> Settings:
         return Settings(timeouts=NERVOUS)
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
@@ -364,32 +386,33 @@ class AnswerDrips(AnswerStalls):
 
 class AnswerLate(TableFault):
     name = "answer is late"
-    strikes = CHANGES | ASKS
+    primitives = CHANGES | ASKS
 
-    def settings(self, endpoint: S3Endpoint | None) -> Settings:
+    def settings(self, bucket: Bucket | None) -> Settings:
         return Settings(timeouts=NERVOUS)
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return wire.Delay()
 
     def in_the_driver(self, cell: Cell) -> First:
-        return First(self.strikes, lambda: RequestTimeoutError("late", answered=False), lost=True)
+        return First(self.primitives, lambda: RequestTimeoutError("late", answered=False), lost=True)
 
 
 class ResponseLost(TableFault):
     name = "response lost"
-    strikes = CHANGES | ASKS
+    primitives = CHANGES | ASKS
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return wire.LoseResponse()
 
     def in_the_driver(self, cell: Cell) -> First:
-        return First(self.strikes, lambda: ConnectionLostError("lost", answered=False), lost=True)
+        return First(self.primitives, lambda: ConnectionLostError("lost", answered=False), lost=True)
 
 
 class FlippedInAnswer(TableFault):
     name = "byte flipped in the answer's body"
-    strikes = READS
+    primitives = READS
+    elsewhere = "it reads no object"
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return wire.Flip(at=20)
@@ -416,7 +439,8 @@ class _Truncate(wire.Fault):
 
 class LengthTooSmall(TableFault):
     name = "Content-Length too small"
-    strikes = READS
+    primitives = READS
+    elsewhere = "it reads no object"
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return _Truncate(length=40)
@@ -424,7 +448,8 @@ class LengthTooSmall(TableFault):
 
 class LengthTooLarge(TableFault):
     name = "Content-Length too large"
-    strikes = READS
+    primitives = READS
+    elsewhere = "it reads no object"
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return wire.EditResponse(headers={"Content-Length": str(10**6)})
@@ -432,21 +457,23 @@ class LengthTooLarge(TableFault):
 
 class RangeIgnored(TableFault):
     name = "Range ignored"
-    strikes = frozenset({"get_range"})
+    primitives = frozenset({"get_range"})
+    elsewhere = "it asks for no range"
     times = None
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         # Not by removing the header on the way, which is signed.
-        return wire.Answer(status=200, headers=_etag(cell), body=body_of(cell))
+        return wire.Answer(status=200, headers=_headers(cell), body=body_of(cell))
 
 
 class AnotherRange(TableFault):
     name = "another range answered"
-    strikes = frozenset({"get_range"})
+    primitives = frozenset({"get_range"})
+    elsewhere = "it asks for no range"
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         data = body_of(cell)
-        headers = _etag(cell) | {"Content-Range": f"bytes 0-9/{len(data)}"}
+        headers = _headers(cell) | {"Content-Range": f"bytes 0-9/{len(data)}"}
         return wire.Answer(status=206, headers=headers, body=data[:10])
 
 
@@ -462,7 +489,8 @@ class _Shift(wire.Fault):
 
 class ContentRangeWrong(TableFault):
     name = "Content-Range wrong"
-    strikes = frozenset({"get_range"})
+    primitives = frozenset({"get_range"})
+    elsewhere = "it asks for no range"
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return _Shift()
@@ -470,7 +498,8 @@ class ContentRangeWrong(TableFault):
 
 class ContentRangeMissing(TableFault):
     name = "Content-Range missing"
-    strikes = frozenset({"get_range"})
+    primitives = frozenset({"get_range"})
+    elsewhere = "it asks for no range"
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return wire.EditResponse(headers={"Content-Range": None})
@@ -481,72 +510,85 @@ def body_of(cell: Cell) -> bytes:
     return cell.small if cell.metas["object"].size == len(cell.small) else cell.large
 
 
-def _etag(cell: Cell) -> dict[str, str]:
-    return {"ETag": f'"{cell.metas["object"].etag}"'}
+def _headers(cell: Cell) -> dict[str, str]:
+    assert cell.backend is not None
+    return cell.backend.headers(cell.metas["object"])
 
 
 # --- what services say ------------------------------------------------------------------------------------------------
 
 
-def error_document(code: str) -> bytes:
-    return f"<Error><Code>{code}</Code><Message>Injected.</Message></Error>".encode()
-
-
 class Says(TableFault):
     """The service answers with an error and does nothing."""
 
-    strikes = EVERY
-    answer: ClassVar[wire.Answer]
+    primitives = EVERY
+    status: ClassVar[int]
     error: ClassVar[Callable[[], StoreError]]
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
-        return self.answer
+        assert cell.backend is not None
+        return self.answer(cell.backend)
+
+    def answer(self, backend: Backend) -> wire.Answer:
+        return backend.error(self.status)
 
     def in_the_driver(self, cell: Cell) -> First:
-        return First(self.strikes, type(self).error)
+        return First(self.primitives, type(self).error)
 
 
 class Status500(Says):
     name = "500"
-    answer = wire.Answer(status=500, body=error_document("InternalError"))
+    status = 500
     error = staticmethod(lambda: UnavailableError("500", answered=False))
 
 
-class Status502(Says):
+class OfGateways(Says):
+    """What stands before the service answers for it, and does not speak its language."""
+
+    def answer(self, backend: Backend) -> wire.Answer:
+        return wire.Answer(status=self.status, body=b"<html>Bad Gateway</html>")
+
+
+class Status502(OfGateways):
     name = "502"
-    answer = wire.Answer(status=502, body=b"<html>Bad Gateway</html>")
+    status = 502
     error = staticmethod(lambda: UnavailableError("502", answered=False))
 
 
-class Status503(Says):
+class Status503(OfGateways):
     name = "503"
-    answer = wire.Answer(status=503)
+    status = 503
     error = staticmethod(lambda: UnavailableError("503"))
 
 
-class Status504(Says):
+class Status504(OfGateways):
     name = "504"
-    answer = wire.Answer(status=504, body=b"<html>Gateway Time-out</html>")
+    status = 504
     error = staticmethod(lambda: UnavailableError("504", answered=False))
 
 
 class Status408(Says):
     name = "408"
-    answer = wire.Answer(status=408, body=error_document("RequestTimeout"))
+    status = 408
     error = staticmethod(lambda: RequestTimeoutError("408"))
 
 
 class SlowDown(Says):
     name = "503 SlowDown"
-    answer = wire.slow_down()
     error = staticmethod(lambda: RateLimitedError("503"))
+
+    def answer(self, backend: Backend) -> wire.Answer:
+        return backend.throttled()
 
 
 class Conflict(Says):
     name = "409 conflict"
-    strikes = frozenset({"put", "complete_multipart", "copy"})
-    answer = wire.Answer(status=409, body=error_document("ConditionalRequestConflict"))
+    primitives = frozenset({"put", "complete_multipart", "copy"})
+    elsewhere = "services answer so only to writes"
     error = staticmethod(lambda: UnavailableError("409"))
+
+    def answer(self, backend: Backend) -> wire.Answer:
+        return backend.conflict()
 
 
 WAIT = 7
@@ -572,11 +614,11 @@ class TooManyRequests(Says):
         super().__init__()
         self.waits = _Waits()
 
-    def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
-        return wire.Answer(status=429, headers={"Retry-After": self.value()})
+    def answer(self, backend: Backend) -> wire.Answer:
+        return backend.error(429, {"Retry-After": self.value()})
 
     def in_the_driver(self, cell: Cell) -> First:
-        return First(self.strikes, lambda: RateLimitedError("429", retry_after=WAIT))
+        return First(self.primitives, lambda: RateLimitedError("429", retry_after=WAIT))
 
     def value(self) -> str:
         return str(WAIT)
@@ -589,7 +631,7 @@ class TooManyRequests(Says):
 
     def assert_struck(self, cell: Cell, primitives: frozenset[str], *, every: bool) -> None:
         super().assert_struck(cell, primitives, every=every)
-        assert len(self.waits.seconds) == len(primitives & self.strikes)
+        assert len(self.waits.seconds) == len(primitives & self.primitives)
         assert all(WAIT - 3 <= seconds <= WAIT for seconds in self.waits.seconds), self.waits.seconds
 
 
@@ -602,156 +644,68 @@ class TooManyRequestsDate(TooManyRequests):
 
 class ErrorIn200(TableFault):
     name = "200 with an error document, nothing done"
-    strikes = frozenset({"copy", "complete_multipart", "delete_many"})
+    elsewhere = "its answers say by their status what became of it"
+    forward: ClassVar[bool] = False
+
+    @classmethod
+    def strikes(cls, backend: Backend | None) -> frozenset[str]:
+        return frozenset(backend.errors_in_200) if backend is not None else frozenset()
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
-        return wire.Answer(status=200, body=error_document("InternalError"))
+        assert cell.backend is not None
+        return wire.Answer(status=200, body=cell.backend.errors_in_200[primitive], forward=self.forward)
 
 
 class ErrorIn200Done(ErrorIn200):
     name = "200 with an error document, all done"
-
-    def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
-        return wire.Answer(status=200, body=error_document("InternalError"), forward=True)
+    forward = True
 
 
 # --- who asks, when and where -----------------------------------------------------------------------------------------
 
-EXPIRED = Credentials("EXPIRED", "expired")
+
+class Staged(TableFault):
+    """Each service acts it out in its own way."""
+
+    primitives = EVERY
+
+    def settings(self, bucket: Bucket | None) -> Settings:
+        assert bucket is not None
+        self.scene: Scene = bucket.backend.scenes[self.name]()
+        return self.scene.settings(bucket)
+
+    @asynccontextmanager
+    async def during(self, cell: Cell, primitives: frozenset[str]) -> AsyncIterator[None]:
+        with cell.patches:
+            self.scene.begin(cell)
+            yield
+
+    def assert_struck(self, cell: Cell, primitives: frozenset[str], *, every: bool) -> None:
+        self.scene.assert_struck(cell)
 
 
-class CredentialsExpired(TableFault):
-    """Requests that are signed with the first keys are refused: one refresh must do, however many they are."""
-
+class CredentialsExpired(Staged):
     name = "credentials expired"
-    strikes = EVERY
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fetched = 0
-
-    def settings(self, endpoint: S3Endpoint | None) -> Settings:
-        assert endpoint is not None
-        fresh = Credentials(endpoint.access_key_id, endpoint.secret_access_key)
-
-        async def fetch() -> Credentials:
-            self.fetched += 1
-            await asyncio.sleep(0)
-            return EXPIRED if self.fetched == 1 else fresh
-
-        return Settings(credentials=fetch)
-
-    @asynccontextmanager
-    async def during(self, cell: Cell, primitives: frozenset[str]) -> AsyncIterator[None]:
-        assert cell.proxy is not None
-        cell.proxy.inject(
-            wire.Answer(status=400, body=error_document("ExpiredToken")),
-            when=lambda request: "Credential=EXPIRED/" in request.headers["authorization"],
-            times=None,
-        )
-        yield
-
-    def assert_struck(self, cell: Cell, primitives: frozenset[str], *, every: bool) -> None:
-        assert self.fetched == 2
 
 
-class _LateClock:
-    """Stands in for the module time where requests are dated."""
-
-    @staticmethod
-    def time() -> float:
-        return time.time() - 3600
-
-
-class ClockWrong(TableFault):
-    """This machine's clock is an hour late, and the service does not accept that."""
-
+class ClockWrong(Staged):
     name = "clock wrong"
-    strikes = EVERY
-
-    @asynccontextmanager
-    async def during(self, cell: Cell, primitives: frozenset[str]) -> AsyncIterator[None]:
-        assert cell.proxy is not None
-        self.rule = cell.proxy.inject(
-            wire.Answer(
-                status=403,
-                headers={"Date": email.utils.formatdate(usegmt=True)},
-                body=error_document("RequestTimeTooSkewed"),
-            ),
-            when=_is_late,
-            times=None,
-        )
-        with mock.patch("aiostore.drivers.s3_client.time", _LateClock):
-            yield
-
-    def assert_struck(self, cell: Cell, primitives: frozenset[str], *, every: bool) -> None:
-        assert self.rule.applied >= 1
 
 
-def _is_late(request: Request) -> bool:
-    dated = time.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")
-    return abs(time.time() - (time.mktime(dated) - time.timezone)) > 900
-
-
-HOME, ABROAD = "us-east-1", "eu-central-1"
-
-
-def _redirect(status: int, code: str, region: str) -> wire.Answer:
-    return wire.Answer(status=status, headers={"x-amz-bucket-region": region}, body=error_document(code))
-
-
-def _signed_for(region: str) -> Callable[[Request], bool]:
-    return lambda request: f"/{region}/s3/" in request.headers["authorization"]
-
-
-class Redirected(TableFault):
-    """The bucket is in another region than the store believes."""
-
+class Redirected(Staged):
     name = "301 to another region"
-    strikes = EVERY
-    status, code = 301, "PermanentRedirect"
-
-    def settings(self, endpoint: S3Endpoint | None) -> Settings:
-        return Settings(region=ABROAD)
-
-    @asynccontextmanager
-    async def during(self, cell: Cell, primitives: frozenset[str]) -> AsyncIterator[None]:
-        assert cell.proxy is not None
-        answer = _redirect(self.status, self.code, HOME)
-        self.rule = cell.proxy.inject(answer, when=_signed_for(ABROAD), times=None)
-        yield
-
-    def assert_struck(self, cell: Cell, primitives: frozenset[str], *, every: bool) -> None:
-        assert self.rule.applied >= 1
 
 
-class RedirectedForNow(Redirected):
+class RedirectedForNow(Staged):
     name = "307 to another region"
-    status, code = 307, "TemporaryRedirect"
 
 
-class RedirectLoop(Redirected):
-    """Each of two regions sends to the other."""
-
+class RedirectLoop(Staged):
     name = "301 in a loop"
-    requests = 6
-
-    @asynccontextmanager
-    async def during(self, cell: Cell, primitives: frozenset[str]) -> AsyncIterator[None]:
-        assert cell.proxy is not None
-        cell.proxy.inject(_redirect(self.status, self.code, ABROAD), when=_signed_for(HOME), times=None)
-        async with super().during(cell, primitives):
-            yield
-
-    def assert_struck(self, cell: Cell, primitives: frozenset[str], *, every: bool) -> None:
-        assert cell.proxy is not None
-        assert 2 <= len(cell.proxy.requests) <= self.requests
 
 
-class RedirectLoopForNow(RedirectLoop):
+class RedirectLoopForNow(Staged):
     name = "307 in a loop"
-    status, code = 307, "TemporaryRedirect"
-    requests = 80
 
 
 # --- objects that change ----------------------------------------------------------------------------------------------
@@ -769,9 +723,10 @@ class _Meanwhile(wire.Fault):
 
 class Replaced(TableFault):
     name = "object replaced while it is read"
-    strikes = READS
+    primitives = READS
+    elsewhere = "it reads no object"
 
-    def settings(self, endpoint: S3Endpoint | None) -> Settings:
+    def settings(self, bucket: Bucket | None) -> Settings:
         return Settings(reads=1)
 
     async def change(self, cell: Cell) -> None:
@@ -798,7 +753,7 @@ class DiskFull(TableFault):
     """No file can grow any more."""
 
     name = "disk full"
-    strikes = EVERY | {"rename", "set_metadata"}
+    elsewhere = ""
 
     @asynccontextmanager
     async def during(self, cell: Cell, primitives: frozenset[str]) -> AsyncIterator[None]:
@@ -821,16 +776,19 @@ class Forked(TableFault):
     """The store was used in the parent process and is now used in its child, and in the parent again."""
 
     name = "process forked"
+    elsewhere = ""
 
 
 class LoopClosed(TableFault):
     """The store was used in an event loop that was closed without closing the store."""
 
     name = "event loop closed"
+    elsewhere = ""
 
 
 class Killed(TableFault):
     name = "process killed"
+    elsewhere = ""
 
 
 FAULTS: tuple[type[TableFault], ...] = (

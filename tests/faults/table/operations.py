@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import ClassVar
 
 from aiostore import PutResult
 from aiostore.types import ListResult, ObjectMeta
-from tests.faults.table.cells import PART, SMALL, Cell
+from tests.faults.table.backend import PART, Backend
+from tests.faults.table.cells import SMALL, Cell
 
 SPANS = [(10, 200), (2 * PART, 2 * PART + 100), (4 * PART, 4 * PART + 50)]
 
@@ -17,15 +18,20 @@ PARTS = frozenset({"create_multipart", "put_part", "complete_multipart"})
 
 
 class Operation(ABC):
-    """One verb. ``primitives`` are what it makes of itself, by driver where they differ."""
+    """One verb. ``primitives`` are what it makes of itself, ``of_models`` over models if they differ.
+
+    A backend says itself where it uses others.
+    """
 
     name: ClassVar[str]
     primitives: ClassVar[frozenset[str]]
-    exceptions: ClassVar[Mapping[str, frozenset[str]]] = {}
+    of_models: ClassVar[frozenset[str] | None] = None
 
-    def uses(self, driver: str) -> frozenset[str]:
-        """The primitives that it uses over this driver."""
-        return self.exceptions.get(driver, self.primitives)
+    def uses(self, backend: Backend | None) -> frozenset[str]:
+        """The primitives that it uses over this backend, or over a model."""
+        if backend is None:
+            return self.primitives if self.of_models is None else self.of_models
+        return backend.primitives.get(self.name, self.primitives)
 
     @abstractmethod
     async def prepare(self, cell: Cell) -> None:
@@ -355,7 +361,6 @@ class DeleteMany(Operation):
 class Copy(Operation):
     name = "copy"
     primitives = frozenset({"head", "copy"})
-    exceptions: ClassVar[Mapping[str, frozenset[str]]] = {}
 
     async def prepare(self, cell: Cell) -> None:
         await cell.put("source", cell.small)
@@ -376,10 +381,7 @@ class Copy(Operation):
 class Rename(Copy):
     name = "rename"
     primitives = frozenset({"head", "copy", "delete"})
-    exceptions: ClassVar[Mapping[str, frozenset[str]]] = {
-        "memory": frozenset({"head", "rename"}),
-        "local": frozenset({"head", "rename"}),
-    }
+    of_models = frozenset({"head", "rename"})
 
     async def act(self, cell: Cell) -> object:
         return await cell.store.rename("source", "target")
@@ -392,10 +394,7 @@ class Rename(Copy):
 class SetMetadata(Put):
     name = "set_metadata"
     primitives = frozenset({"head", "copy"})
-    exceptions: ClassVar[Mapping[str, frozenset[str]]] = {
-        "memory": frozenset({"set_metadata"}),
-        "local": frozenset({"set_metadata"}),
-    }
+    of_models = frozenset({"set_metadata"})
 
     async def act(self, cell: Cell) -> object:
         return await cell.store.set_metadata("object", metadata={"name": "value"})

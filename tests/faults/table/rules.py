@@ -5,9 +5,6 @@ Every name is written out: an operation, a fault or a driver that is new has no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 from aiostore import (
     ConfigurationError,
     CorruptedError,
@@ -16,65 +13,45 @@ from aiostore import (
     StoreError,
     UnavailableError,
 )
-from aiostore.policies import Integrity
+from tests.faults.table.backends import BACKENDS, MODELS
+from tests.faults.table.expectation import (
+    Expectation,
+    Heals,
+    NoRuleError,
+    NotApplicable,
+    Raises,
+    Rule,
+    rule,
+)
+from tests.faults.table.faults import TableFault
+from tests.faults.table.operations import Operation
 
 
-@dataclass(frozen=True, slots=True)
-class Heals:
-    """The caller notices nothing: the result is right, and what was done is done once and whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Raises:
-    """This error, and everything is as it was before."""
-
-    error: type[Exception]
-    integrity: Integrity = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class NotApplicable:
-    """It cannot happen; ``reason`` says why."""
-
-    reason: str
-
-
-Expectation = Heals | Raises | NotApplicable
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    faults: frozenset[str]
-    operations: frozenset[str]
-    drivers: frozenset[str]
-    expectation: Expectation
-
-    def names(self, operation: str, fault: str, driver: str) -> bool:
-        """Whether it is about this cell."""
-        return operation in self.operations and fault in self.faults and driver in self.drivers
-
-
-def rule(faults: Iterable[str], operations: Iterable[str], drivers: Iterable[str], expectation: Expectation) -> Rule:
-    return Rule(frozenset(faults), frozenset(operations), frozenset(drivers), expectation)
-
-
-class NoRuleError(LookupError):
-    """A blank cell."""
-
-
-def expectation(operation: str, fault: str, driver: str) -> Expectation:
+def expectation(operation: Operation, fault: type[TableFault], driver: str) -> Expectation:
     """What must happen. Raises NoRuleError if nobody has said."""
+    found = deciding(operation, fault, driver)
+    return found.expectation if isinstance(found, Rule) else found
+
+
+def deciding(operation: Operation, fault: type[TableFault], driver: str) -> Rule | NotApplicable:
+    """The backend's own rule, or that nothing there can be struck, or else a common rule."""
+    backend = BACKENDS.get(driver)
+    if backend is not None:
+        for candidate in backend.rules:
+            if candidate.names(operation.name, fault.name):
+                return candidate
+        if fault.elsewhere and not fault.strikes(backend) & operation.uses(backend):
+            return NotApplicable(fault.elsewhere)
     for candidate in RULES:
-        if candidate.names(operation, fault, driver):
-            return candidate.expectation
-    raise NoRuleError(f"{operation!r} under {fault!r} on {driver!r}: add a rule")
+        if driver in candidate.drivers and candidate.names(operation.name, fault.name):
+            return candidate
+    raise NoRuleError(f"{operation.name!r} under {fault.name!r} on {driver!r}: add a rule")
 
 
 # --- drivers
 
-S3 = {"ceph", "localstack"}
-MODELS = {"memory", "local"}
-ALL = S3 | MODELS
+HTTP_DRIVERS = set(BACKENDS)
+ALL = HTTP_DRIVERS | set(MODELS)
 
 # --- operations
 
@@ -131,83 +108,52 @@ REQUESTS = (
 )  # fmt: skip
 
 HEALS = Heals()
-NO_BODY_SENT = NotApplicable("its requests have no body")
-NO_BODY_ANSWERED = NotApplicable("its answers have no body")
 NO_OBJECT_READ = NotApplicable("it reads no object")
-NO_RANGE = NotApplicable("it asks for no range")
 
 RULES: tuple[Rule, ...] = (
     # What needs no request, or cannot be asked.
-    rule(REQUESTS, SIGN, S3, NotApplicable("a URL is signed here: no request is sent")),
-    rule(PROCESS, SIGN, S3, HEALS),
+    rule(PROCESS, SIGN, HTTP_DRIVERS, HEALS),
     rule(REQUESTS | PROCESS, SIGN, MODELS, NotApplicable("there are no URLs")),
-    rule(
-        REQUESTS | PROCESS, {"put large if_absent"}, {"ceph"},
-        NotApplicable("conditions of a completion are ignored there, so it is refused before anything is sent"),
-    ),
     rule(KILLED, SENDING | SIGN, ALL, NotApplicable("only a transfer with a journal goes on in another process")),
-    rule(DISK, SENDING - {"download"} | SIGN, {"ceph", "localstack", "memory"}, NotApplicable("it writes no file")),
     rule(DISK, {"download"}, ALL, Raises(OSError)),
+    rule(DISK, SENDING | SIGN, {*HTTP_DRIVERS, "memory"}, NotApplicable("it writes no file")),
     rule(DISK, ONE_PUT | IN_PARTS | {"copy"}, {"local"}, Raises(StoreError)),
     rule(
-        DISK, READS - {"download"} | LOOKS | ASKS | REMOVES | REST | SIGN | {"rename", "set_metadata"}, {"local"},
+        DISK, READS | LOOKS | ASKS | REMOVES | REST | SIGN | {"rename", "set_metadata"}, {"local"},
         NotApplicable("it makes no file larger"),
     ),
     rule(HTTP, SENDING, MODELS, NotApplicable("there is no HTTP")),
 
     # What every request survives.
     rule(NONE | UNREAD | STATUS | ANSWER_LOST, SENDING, ALL, HEALS),
-    rule(CONNECTIONS | ANSWER_END | IDENTITY, SENDING, S3, HEALS),
-    rule({"301 in a loop"}, SENDING, S3, Raises(ConfigurationError)),
-    rule({"307 in a loop"}, SENDING, S3, Raises(UnavailableError)),
+    rule(CONNECTIONS | ANSWER_END | IDENTITY, SENDING, HTTP_DRIVERS, HEALS),
+    rule({"301 in a loop"}, SENDING, HTTP_DRIVERS, Raises(ConfigurationError)),
+    rule({"307 in a loop"}, SENDING, HTTP_DRIVERS, Raises(UnavailableError)),
     rule(PROCESS, SENDING, ALL, HEALS),
 
-    # The request's body.
-    rule(REQUEST_BODY, ONE_PUT | IN_PARTS | REST, S3, HEALS),
-    rule(REQUEST_FLIP, ONE_PUT | IN_PARTS, S3, HEALS),
-    rule(REQUEST_FLIP, REST, S3, NotApplicable("its body is XML, whose damage the service sees as an error of ours")),
-    rule(REQUEST_BODY | REQUEST_FLIP, READS | LOOKS | ASKS | REMOVES | COPIES, S3, NO_BODY_SENT),
-
-    # The answer's body.
+    # Bodies.
+    rule(REQUEST_BODY | REQUEST_FLIP, SENDING, HTTP_DRIVERS, HEALS),
     rule(RESET_IN_ANSWER, READS, MODELS, HEALS),
-    rule(
-        RESET_IN_ANSWER, LOOKS | ASKS | ONE_PUT | IN_PARTS | REMOVES | COPIES | REST, MODELS,
-        NotApplicable("a driver answers all but objects at once"),
-    ),
-    rule(
-        RESET_IN_ANSWER | ANSWER_BODY, READS | ASKS | IN_PARTS | COPIES | {"delete_many"}, S3, HEALS,
-    ),
-    rule(RESET_IN_ANSWER | ANSWER_BODY, LOOKS | ONE_PUT | REMOVES | {"set_tags"}, S3, NO_BODY_ANSWERED),
+    rule(RESET_IN_ANSWER, SENDING, MODELS, NotApplicable("a driver answers all but objects at once")),
+    rule(RESET_IN_ANSWER | ANSWER_BODY, SENDING, HTTP_DRIVERS, HEALS),
     rule(ANSWER_FLIP, {"get small", "get large", "download"}, ALL, HEALS),
     rule(ANSWER_FLIP, {"stream"}, ALL, Raises(CorruptedError)),
     rule(ANSWER_FLIP, RANGE_READS, ALL, Raises(NotSupportedError, integrity="require")),
-    rule(
-        ANSWER_FLIP, LOOKS | ASKS | ONE_PUT | IN_PARTS | REMOVES | COPIES | REST, ALL,
-        NotApplicable("it reads no bytes that have a checksum"),
-    ),
-    rule(LENGTH, {"get small", "get large", "download"} | RANGE_READS, S3, HEALS),
-    rule(LENGTH, {"stream"}, S3, Raises(CorruptedError)),
-    rule(LENGTH, LOOKS | ASKS | ONE_PUT | IN_PARTS | REMOVES | COPIES | REST, S3, NO_OBJECT_READ),
-    rule(RANGE, IN_RANGES | {"get_range"}, S3, HEALS),
-    rule(
-        RANGE, {"get small"} | LOOKS | ASKS | ONE_PUT | IN_PARTS | REMOVES | COPIES | REST, S3, NO_RANGE,
-    ),
+    rule(ANSWER_FLIP, SENDING, MODELS, NO_OBJECT_READ),
+    rule(LENGTH, {"get small", "get large", "download"} | RANGE_READS, HTTP_DRIVERS, HEALS),
+    rule(LENGTH, {"stream"}, HTTP_DRIVERS, Raises(CorruptedError)),
+    rule(RANGE, IN_RANGES | {"get_range"}, HTTP_DRIVERS, HEALS),
 
     # What services say.
-    rule(CONFLICT, ONE_PUT | IN_PARTS, ALL, HEALS),
-    rule(CONFLICT, {"copy"}, ALL, HEALS),
-    rule(CONFLICT, {"rename", "set_metadata"}, S3, HEALS),
+    rule(CONFLICT, ONE_PUT | IN_PARTS | {"copy"}, ALL, HEALS),
+    rule(CONFLICT, {"rename", "set_metadata"}, HTTP_DRIVERS, HEALS),
     rule(CONFLICT, {"rename"}, MODELS, NotApplicable("it moves in one step")),
     rule(CONFLICT, {"set_metadata"}, MODELS, NotApplicable("it copies nothing")),
-    rule(CONFLICT, READS | LOOKS | ASKS | REMOVES | REST, ALL, NotApplicable("services answer so only to writes")),
-    rule(ERROR_IN_200, IN_PARTS | COPIES | {"delete_many"}, S3, HEALS),
-    rule(
-        ERROR_IN_200, READS | LOOKS | ASKS | ONE_PUT | REMOVES | {"set_tags"}, S3,
-        NotApplicable("the service does not answer before it has done this"),
-    ),
+    rule(CONFLICT, SENDING, MODELS, NotApplicable("services answer so only to writes")),
+    rule(ERROR_IN_200, IN_PARTS | COPIES | {"delete_many"}, HTTP_DRIVERS, HEALS),
 
     # Objects that change.
     rule(CHANGES, IN_RANGES, ALL, Raises(ObjectChangedError)),
     rule(CHANGES, {"get small", "get_range"}, ALL, HEALS),
-    rule(CHANGES, LOOKS | ASKS | ONE_PUT | IN_PARTS | REMOVES | COPIES | REST, ALL, NO_OBJECT_READ),
+    rule(CHANGES, SENDING, MODELS, NO_OBJECT_READ),
 )  # fmt: skip

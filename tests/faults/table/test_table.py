@@ -14,24 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from aiostore import Limits
-from tests.faults.table.cells import (
-    MODELS,
-    S3_PART,
-    SERVERS,
-    Bucket,
-    Cell,
-    Settings,
-    behind_faulty_driver,
-    behind_proxy,
-    model_cell,
-    s3_store,
-)
-from tests.faults.table.faults import FAULTS, Forked, LoopClosed, TableFault
-from tests.faults.table.operations import OPERATIONS, Operation
-from tests.faults.table.rules import RULES, Heals, NoRuleError, NotApplicable, Raises, expectation
+from tests.faults.table.backend import Backend, Bucket, Settings
+from tests.faults.table.backends import BACKENDS, MODELS
+from tests.faults.table.cells import Cell, behind_faulty_driver, behind_proxy, cell_on, model_cell
+from tests.faults.table.expectation import Heals, NoRuleError, NotApplicable, Raises, Rule
+from tests.faults.table.faults import FAULTS, Clean, Forked, LoopClosed, Status500, TableFault
+from tests.faults.table.operations import OPERATIONS, GetSmall, Operation
+from tests.faults.table.rules import RULES, deciding, expectation
 
-DRIVERS = (*SERVERS, *MODELS)
+DRIVERS = (*BACKENDS, *MODELS)
 
 IN_ANOTHER_LOOP = (Forked, LoopClosed)
 
@@ -44,7 +35,7 @@ def cells(*, in_another_loop: bool) -> list[object]:
         for fault in FAULTS
         if (fault in IN_ANOTHER_LOOP) is in_another_loop
         for operation in OPERATIONS
-        if not isinstance(expectation(operation.name, fault.name, driver), NotApplicable)
+        if not isinstance(expectation(operation, fault, driver), NotApplicable)
     ]
 
 
@@ -52,37 +43,59 @@ def test_no_cell_is_blank() -> None:
     for operation in OPERATIONS:
         for fault in FAULTS:
             for driver in DRIVERS:
-                found = expectation(operation.name, fault.name, driver)
+                found = expectation(operation, fault, driver)
                 assert not isinstance(found, NotApplicable) or len(found.reason.split()) >= 3
+
+
+class Defragment(GetSmall):
+    name = "defragment"
+
+
+class Meteorite(Clean):
+    name = "meteorite"
 
 
 @pytest.mark.parametrize(
     ("operation", "fault", "driver"),
-    [("defragment", "500", "ceph"), ("get small", "meteorite", "ceph"), ("get small", "500", "floppy")],
+    [(Defragment(), Status500, "ceph"), (GetSmall(), Meteorite, "ceph"), (GetSmall(), Status500, "floppy")],
+    ids=["operation", "fault", "driver"],
 )
-def test_what_is_new_has_no_rule(operation: str, fault: str, driver: str) -> None:
+def test_what_is_new_has_no_rule(operation: Operation, fault: type[TableFault], driver: str) -> None:
     with pytest.raises(NoRuleError):
         expectation(operation, fault, driver)
 
 
 def test_every_rule_decides_a_cell() -> None:
-    names = [(operation.name, fault.name, driver) for operation in OPERATIONS for fault in FAULTS for driver in DRIVERS]
-    decisive = {id(next(rule for rule in RULES if rule.names(*name))) for name in names}
-    assert [rule for rule in RULES if id(rule) not in decisive] == []
+    decisive = {
+        id(deciding(operation, fault, driver)) for operation in OPERATIONS for fault in FAULTS for driver in DRIVERS
+    }
+    of_backends = [rule for backend in BACKENDS.values() for rule in backend.rules]
+    assert [rule for rule in (*RULES, *of_backends) if id(rule) not in decisive] == []
 
 
-def test_a_fault_that_can_happen_is_not_called_impossible() -> None:
+def test_a_fault_that_can_happen_is_not_called_impossible_by_a_common_rule() -> None:
     for operation in OPERATIONS:
         for fault in FAULTS:
-            for driver in SERVERS:
-                found = expectation(operation.name, fault.name, driver)
+            for name, backend in BACKENDS.items():
+                found = deciding(operation, fault, name)
                 if (
-                    isinstance(found, NotApplicable)
-                    and fault.strikes & operation.uses(driver)
-                    and "before anything is sent" not in found.reason
-                    and "writes no file" not in found.reason
+                    isinstance(found, Rule)
+                    and isinstance(found.expectation, NotApplicable)
+                    and found not in backend.rules
+                    and fault.strikes(backend) & operation.uses(backend)
                 ):
-                    pytest.fail(f"{operation.name!r} under {fault.name!r} on {driver!r}: {found.reason}?")
+                    pytest.fail(f"{operation.name!r} under {fault.name!r} on {name!r}: {found.expectation.reason}?")
+
+
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
+def test_a_backend_speaks_of_operations_and_faults_that_there_are(backend: Backend) -> None:
+    operations = {operation.name for operation in OPERATIONS}
+    faults = {fault.name for fault in FAULTS}
+    assert backend.primitives.keys() <= operations
+    assert backend.scenes.keys() <= faults
+    for rule in backend.rules:
+        assert rule.operations <= operations
+        assert rule.faults is None or rule.faults <= faults
 
 
 # --- the cells --------------------------------------------------------------------------------------------------------
@@ -118,12 +131,12 @@ async def cell_of(driver: str, bucket: Bucket | None, directory: Path, settings:
 async def test_cell(
     operation: Operation, kind: type[TableFault], driver: str, bucket: Bucket | None, tmp_path: Path
 ) -> None:
-    expected = expectation(operation.name, kind.name, driver)
+    expected = expectation(operation, kind, driver)
     fault = kind()
-    settings = fault.settings(bucket.endpoint if bucket else None)
+    settings = fault.settings(bucket)
     if isinstance(expected, Raises):
         settings = replace(settings, integrity=expected.integrity)
-    primitives = operation.uses(driver)
+    primitives = operation.uses(BACKENDS.get(driver))
     async with cell_of(driver, bucket, tmp_path, settings) as cell:
         await operation.prepare(cell)
         tasks = asyncio.all_tasks()
@@ -149,8 +162,9 @@ def plain_cell(driver: str, bucket: Bucket | None, directory: Path) -> Cell:
     if bucket is None:
         return model_cell(driver, directory, Settings())
     prefix = f"{secrets.token_hex(6)}/"
-    store, direct = (s3_store(bucket, prefix, Settings(), bucket.endpoint.url, limits) for limits in (None, Limits()))
-    return Cell(driver=driver, store=store, direct=direct, directory=directory, multipart_size=S3_PART + 1000)
+    backend = bucket.backend
+    store, direct = backend.store(bucket, prefix, Settings()), backend.direct(bucket, prefix)
+    return cell_on(bucket, store, direct, directory)
 
 
 async def warm(operation: Operation, cell: Cell) -> None:
