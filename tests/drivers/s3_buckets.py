@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from aiostore._http.document import discard
 from aiostore.body import Buffers
 from aiostore.drivers.s3 import S3Driver
-from aiostore.drivers.s3_client import discard
 from aiostore.drivers.s3_payload import document
 from aiostore.drivers.s3_settings import make_driver
 from aiostore.types import DeleteOptions, GetOptions, PutOptions, PutResult

@@ -6,8 +6,8 @@ import hashlib
 
 import pytest
 
+from aiostore._http.document import discard
 from aiostore.drivers.s3 import S3Driver
-from aiostore.drivers.s3_client import discard
 from aiostore.drivers.s3_payload import document
 from aiostore.drivers.s3_xml import write_complete
 from aiostore.errors import (

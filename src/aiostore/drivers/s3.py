@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from aiostore._http.document import discard
 from aiostore._http.status import check_range, unquote_etag
 from aiostore.body import Body
 from aiostore.capabilities import Capabilities, PartLimits
 from aiostore.drivers import s3_etags
 from aiostore.drivers.s3_bucket import S3Bucket
-from aiostore.drivers.s3_client import Client, discard
+from aiostore.drivers.s3_client import Client
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_headers import (
     check_encrypted,

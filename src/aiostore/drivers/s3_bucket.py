@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aiostore._http.document import discard, read_document
 from aiostore.drivers.base import BaseDriver
-from aiostore.drivers.s3_client import Client, discard, read_document
+from aiostore.drivers.s3_client import Client
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import Failure, to_store_error
 from aiostore.drivers.s3_headers import lower_case

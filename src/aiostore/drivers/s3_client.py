@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from aiostore._http import xml
 from aiostore._http.client import Transport
+from aiostore._http.document import LONGEST_ERROR, read_document, read_some
 from aiostore._http.redaction import redact
 from aiostore._http.status import http_date
 from aiostore.body import Body
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 
 _Input = TypeVar("_Input")
 _Output = TypeVar("_Output")
-
-_LONGEST_ERROR: Final = 64 * 1024
-"""Bytes of an error document that are read; real ones have a few hundred."""
 
 _SECRET_HEADERS: Final = ("authorization", "-token", "-key")
 """The ends of the names of headers that hold what nobody may read; names are in lower case."""
@@ -309,23 +306,10 @@ class Client:
         return moved
 
 
-async def read_document(response: Response) -> bytes:
-    """Return the answer's body, but no more than `xml.parse` takes and one chunk: it refuses what is longer."""
-    if response.content_length is not None and response.content_length <= xml.MAX_SIZE:
-        return await response.read()
-    return await _read_some(response, xml.MAX_SIZE + 1)
-
-
-async def discard(response: Response) -> None:
-    """Read what is left of an answer that is known by its head, so that its connection can be used again."""
-    with suppress(TransientError):
-        await _read_some(response, _LONGEST_ERROR)
-
-
 async def _read_failure(response: Response) -> Failure:
     body = ErrorBody()
     try:
-        data = await _read_some(response, _LONGEST_ERROR)
+        data = await read_some(response, LONGEST_ERROR)
         if b"<Error" in data:
             body = parse_error(parse(data))
     except StoreError:
@@ -336,14 +320,3 @@ async def _read_failure(response: Response) -> Failure:
     if not region and (match := _REGION_IN_HOST.search(body.endpoint)) is not None:
         region = match[1]
     return Failure(response.status, body.code, body.message, headers, region)
-
-
-async def _read_some(response: Response, most: int) -> bytes:
-    chunks, size = [], 0
-    try:
-        while size < most and (chunk := await response.next_chunk()):
-            chunks.append(chunk)
-            size += len(chunk)
-    finally:
-        await response.aclose()
-    return b"".join(chunks)

@@ -12,11 +12,11 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC
-from email.header import decode_header
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Final
 
+from aiostore._http.metadata import decode_value, encode_value
 from aiostore._http.status import http_date, range_header, unquote_etag
 from aiostore.capabilities import Conditions, Guarantee
 from aiostore.drivers.s3_dialect import Dialect
@@ -33,7 +33,6 @@ _COPY_SOURCE: Final = "x-amz-copy-source-"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE: Final = re.compile(r"[^\x20-\x7e\t]")
 _BREAK: Final = re.compile("[\r\n\0]")
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
 _PLAIN, _EXTRA, _OWN = range(3)
@@ -83,7 +82,7 @@ def write_headers(options: PutOptions, dialect: Dialect) -> dict[str, str]:
             raise ConfigurationError(f"{name!r} cannot name metadata: use letters, digits, and '-'")
         if "_" in name and not dialect.underscores:
             raise ConfigurationError(f"this service would turn the '_' of {name!r}, which names metadata, into '-'")
-        headers[_METADATA + name.lower()] = _encode_metadata(name, value)
+        headers[_METADATA + name.lower()] = encode_value(name, value)
     if options.tags:
         headers["x-amz-tagging"] = encode_query(options.tags.items())
     if options.storage_class is not None:
@@ -208,29 +207,6 @@ def _plain(name: str, value: str) -> str:
     return value
 
 
-def _encode_metadata(name: str, value: str) -> str:
-    """What a header cannot carry as it is goes as RFC 2047 says, which S3 decodes and encodes again.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html#UserMetadata
-    """
-    if value.isascii() and value.isprintable() and value.strip() == value and not value.startswith("=?"):
-        return value
-    if _CONTROL.search(value) is not None:
-        raise ConfigurationError(f"the metadata {name!r} holds a control character, which no header can carry")
-    return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
-
-
-def _decode_metadata(value: str) -> str:
-    if not value.startswith("=?"):
-        return value
-    try:
-        return "".join(
-            part if isinstance(part, str) else part.decode(charset or "ascii") for part, charset in decode_header(value)
-        )
-    except (LookupError, UnicodeDecodeError, binascii.Error):
-        return value
-
-
 # --- what is answered -----------------------------------------------------------------------------------------------
 
 
@@ -253,7 +229,7 @@ def read_meta(key: str, headers: Mapping[str, str], size: int, dialect: Dialect,
         else:
             if metadata is None:
                 metadata = {}
-            metadata[own_name] = _decode_metadata(value) if value.startswith("=?") else value
+            metadata[own_name] = decode_value(value) if value.startswith("=?") else value
     get = headers.get
     etag = unquote_etag(get("etag")) or None
     modified = get("last-modified")

@@ -13,11 +13,12 @@ from typing import Final
 
 from aiostore import checksums
 from aiostore._http import xml
+from aiostore._http.document import discard
 from aiostore._http.status import unquote_etag
 from aiostore.body import Body
 from aiostore.drivers import s3_etags
 from aiostore.drivers.base import BaseDriver
-from aiostore.drivers.s3_client import Client, discard
+from aiostore.drivers.s3_client import Client
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_headers import (
     check_encrypted,
