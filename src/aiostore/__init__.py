@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aiostore import blocking
     from aiostore._engine.lease import Lease
     from aiostore._engine.probe import ProbeResult
     from aiostore.budget import set_memory_limit
@@ -108,6 +109,9 @@ _MODULES = {
 
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
+_PACKAGES = {"blocking"}
+"""What is public as a whole."""
+
 __all__ = [
     "AlreadyExistsError",
     "AsyncBinaryFile",
@@ -157,12 +161,15 @@ __all__ = [
     "UnavailableError",
     "Upload",
     "WriteOutcomeUnknownError",
+    "blocking",
     "connect",
     "set_memory_limit",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name in _PACKAGES:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
