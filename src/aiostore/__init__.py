@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiostore import blocking
+    from aiostore import blocking, fs
     from aiostore._engine.lease import Lease
     from aiostore._engine.probe import ProbeResult
     from aiostore.budget import set_memory_limit
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         UnavailableError,
         WriteOutcomeUnknownError,
     )
+    from aiostore.fs.opening import open_url as open
     from aiostore.handles import AsyncBinaryFile, AsyncTextFile, ObjectStream
     from aiostore.policies import ClientOptions, Limits, RetryPolicy, Timeouts
     from aiostore.protocol import AsyncObjectStore, Driver
@@ -107,9 +108,12 @@ _MODULES = {
     "url": ["connect"],
 }
 
+_RENAMED = {"open": ("fs.opening", "open_url")}
+"""What has another name where it is, because the built-in of this name is needed there."""
+
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
-_PACKAGES = {"blocking"}
+_PACKAGES = {"blocking", "fs"}
 """What is public as a whole."""
 
 __all__ = [
@@ -163,16 +167,21 @@ __all__ = [
     "WriteOutcomeUnknownError",
     "blocking",
     "connect",
+    "fs",
+    "open",
     "set_memory_limit",
 ]
 
 
 def __getattr__(name: str) -> object:
+    value: object
     if name in _PACKAGES:
-        return import_module(f"{__name__}.{name}")
-    if name not in _HOME:
+        value = import_module(f"{__name__}.{name}")
+    elif name in _HOME or name in _RENAMED:
+        module, attribute = _RENAMED.get(name) or (_HOME[name], name)
+        value = getattr(import_module(f"{__name__}.{module}"), attribute)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     globals()[name] = value
     return value
 

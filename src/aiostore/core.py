@@ -329,11 +329,30 @@ class CoreStore:
             wanted = DeleteOptions(version=version, if_match=options.match(if_match, "if_match"))
         await _delete.delete(self._context, key, wanted, best_effort=best_effort)
 
-    async def copy(self, source: str, target: str, *, if_absent: bool = False, best_effort: bool = False) -> PutResult:
-        """Copy within the store, on the service's side, with metadata, whatever the size."""
+    async def copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        source_container: str | None = None,
+        if_absent: bool = False,
+        best_effort: bool = False,
+    ) -> PutResult:
+        """Copy within the store, on the service's side, with metadata, whatever the size.
+
+        ``source_container`` is another container of the same service and account, as of ``sibling``; a prefix of this
+        store goes before both keys.
+        """
         check_key(source, "copy")
         check_key(target, "copy")
-        return await _copy.copy(self._context, source, target, if_absent=if_absent, best_effort=best_effort)
+        return await _copy.copy(
+            self._context,
+            source,
+            target,
+            source_container=source_container,
+            if_absent=if_absent,
+            best_effort=best_effort,
+        )
 
     async def rename(
         self, source: str, target: str, *, if_absent: bool = False, best_effort: bool = False

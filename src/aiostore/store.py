@@ -33,6 +33,7 @@ from aiostore.types import (
     Encryption,
     GetOptions,
     ListOptions,
+    ListPage,
     ObjectMeta,
     ObjectVersion,
     PostOptions,
@@ -225,6 +226,24 @@ class Store(CoreStore):
             raise TypeError(f"delete_many takes many keys, not one str: use [{keys!r}]")
         wanted = [check_key(key, "delete_many") for key in keys]
         return await _delete.delete_many(self._context, wanted, DELETE)
+
+    def list_pages(
+        self,
+        prefix: str = "",
+        *,
+        delimiter: str | None = None,
+        start_after: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[ListPage]:
+        """A listing page by page: objects and common prefixes as the service answers them, in constant memory.
+
+        Without ``delimiter`` every key is an object. A page holds at most ``limit`` entries; it may be empty and not
+        the last.
+        """
+        check_prefix(prefix, "list_pages")
+        if delimiter == "" or (limit is not None and limit < 1):
+            raise ConfigurationError("list_pages: the delimiter cannot be empty, nor the limit less than 1")
+        return listing.list_pages(self._context, prefix, delimiter, start_after, limit)
 
     async def uploads(self, prefix: str = "", *, older_than: timedelta | None = None) -> AsyncIterator[Upload]:
         """Multipart uploads under way below ``prefix``; only those that began at least ``older_than`` ago."""

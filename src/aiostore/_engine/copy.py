@@ -41,10 +41,18 @@ COPY_PART = 256 * 1024**2
 """Bytes of one part of a copy: no byte passes through here, so parts are large and few."""
 
 
-async def copy(context: Context, source: str, target: str, *, if_absent: bool, best_effort: bool) -> PutResult:
+async def copy(
+    context: Context,
+    source: str,
+    target: str,
+    *,
+    source_container: str | None = None,
+    if_absent: bool,
+    best_effort: bool,
+) -> PutResult:
     """Copy ``source`` to ``target`` with its metadata, atomically for whoever reads the target."""
     driver = context.driver
-    options = CopyOptions(if_none_match=ANY if if_absent else None)
+    options = CopyOptions(if_none_match=ANY if if_absent else None, source_container=source_container)
     capabilities = driver.capabilities
     if "copy" not in capabilities.operations:
         return await _through(context, source, target, options, best_effort=best_effort)
@@ -52,7 +60,7 @@ async def copy(context: Context, source: str, target: str, *, if_absent: bool, b
     if required:
         _require_atomic(context, target, capabilities.copy)
     if if_absent or (capabilities.multipart is not None and "copy_part" in capabilities.operations):
-        meta = await _head(context, source, "copy")
+        meta = await _head(_source(context, options), source, "copy")
         if meta.size > capabilities.max_copy:
             if required:
                 _require_atomic(context, target, capabilities.complete)
@@ -98,7 +106,7 @@ async def _copy_conditionally(
             try:
                 return await own_write.judge(context, target, write_id, stored, meta.size, error)
             except (AlreadyExistsError, PreconditionFailedError):
-                before, meta = meta, await _head(context, source, "copy")
+                before, meta = meta, await _head(_source(context, options), source, "copy")
                 if (meta.etag, meta.version) == (before.etag, before.version):
                     raise
     raise ObjectChangedError(
@@ -107,6 +115,13 @@ async def _copy_conditionally(
         operation="copy",
         store=context.driver.location,
     )
+
+
+def _source(context: Context, options: CopyOptions) -> Context:
+    """Where the source of a copy is read."""
+    if options.source_container is None:
+        return context
+    return replace(context, driver=context.driver.sibling(options.source_container))
 
 
 def _state(meta: ObjectMeta) -> Match | None:
@@ -207,7 +222,7 @@ async def _in_parts(context: Context, meta: ObjectMeta, source: str, target: str
 async def _through(context: Context, source: str, target: str, options: CopyOptions, *, best_effort: bool) -> PutResult:
     """A copy by reading and writing, in bounded memory, for a service without server-side copies."""
     try:
-        async with Stream(context, source, GetOptions(), chunk_size=None, concurrency=None) as stream:
+        async with Stream(_source(context, options), source, GetOptions(), chunk_size=None, concurrency=None) as stream:
             stored = replace(stored_with(stream.meta), if_none_match=options.if_none_match)
             return await put(context, target, stream, stored, best_effort=best_effort)
     except StoreError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from aiostore._engine import own_write
@@ -52,16 +53,27 @@ async def objects(context: Context, prefix: str, start_after: str | None) -> Asy
             yield own_write.hide(meta)
 
 
-async def level(context: Context, prefix: str, delimiter: str) -> ListResult:
-    """The objects and common prefixes of one level."""
+async def list_pages(
+    context: Context, prefix: str, delimiter: str | None, start_after: str | None, limit: int | None
+) -> AsyncIterator[ListPage]:
+    """The pages of a listing, as the service makes them."""
     driver = context.driver
-    found: list[ObjectMeta] = []
-    common_prefixes: list[str] = []
 
     def call(token: str | None) -> Awaitable[ListPage]:
-        return driver.list_page(ListOptions(prefix=prefix, delimiter=delimiter, page_token=token))
+        options = ListOptions(
+            prefix=prefix, delimiter=delimiter, start_after=start_after, page_token=token, limit=limit
+        )
+        return driver.list_page(options)
 
     async for page in pages(call, driver.location):
-        found.extend(map(own_write.hide, page.objects))
+        yield replace(page, objects=[own_write.hide(meta) for meta in page.objects])
+
+
+async def level(context: Context, prefix: str, delimiter: str) -> ListResult:
+    """The objects and common prefixes of one level."""
+    found: list[ObjectMeta] = []
+    common_prefixes: list[str] = []
+    async for page in list_pages(context, prefix, delimiter, None, None):
+        found.extend(page.objects)
         common_prefixes.extend(page.common_prefixes)
     return ListResult(objects=found, common_prefixes=common_prefixes)

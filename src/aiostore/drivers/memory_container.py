@@ -209,6 +209,19 @@ class Account:
         self._containers.pop(name, None)
 
 
+_NAMED: Final = Account()
+_NAMES: Final[set[str]] = set()
+
+
+def named_account(container: str, *, versioning: bool) -> Account:
+    """The account that URLs name, one for the process; ``container`` is made the first time that it is named."""
+    with LOCK:
+        if container not in _NAMES:
+            _NAMES.add(container)
+            _NAMED.add(Container(container, versioning=versioning))
+    return _NAMED
+
+
 class _SortedKeys:
     """A set of keys that can be had sorted. Many changes between two listings cost one merge, not one move each.
 

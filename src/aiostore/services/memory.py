@@ -47,8 +47,15 @@ class MemoryStore(Store):
 
 
 def place(location: Location) -> Place:
-    """``memory://container/prefix``; one without a container is ``memory``."""
-    return Place(names=(location.host or "memory",))
+    """``memory://container/prefix``; one without a container is ``memory``.
+
+    Whoever names a container in this process gets the same one.
+    """
+    from aiostore.drivers.memory_container import named_account
+
+    container = location.host or "memory"
+    versioning = location.options.get("versioning", "").lower() in {"true", "1", "yes"}
+    return Place(names=(container,), options={"account": named_account(container, versioning=versioning)})
 
 
 SCHEME = Scheme(store=MemoryStore, place=place)
