@@ -21,9 +21,9 @@ _ENCODED: Final = re.compile(r"[%?\x00-\x1f\x7f]")
 
 
 class Address(NamedTuple):
-    """A URL: ``drive`` is ``scheme://container`` or what else the scheme has for it, ``path`` is decoded and empty or begins with a slash.
+    """A URL: ``drive`` is ``scheme://container``, or what else the scheme has for it.
 
-    ``query`` is as it was given, with its question mark.
+    ``path`` is decoded, and empty or begins with a slash; ``query`` is as it was given, with its question mark.
     """
 
     drive: str

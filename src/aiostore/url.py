@@ -1,8 +1,9 @@
 """From a URL to a store.
 
 ``s3://bucket/some/prefix?endpoint=http://127.0.0.1:9000&region=us-east-1`` is an ``S3Store``; ``file:///data`` and
-plain local paths are a ``LocalStore``; ``memory://name`` is a ``MemoryStore`` over the objects that this name has in the process. The path of a URL names a folder of
-keys, so a ``/`` is added to a prefix that does not end in one; pass ``prefix=`` for a prefix that is just a string.
+plain local paths are a ``LocalStore``; ``memory://name`` is a ``MemoryStore`` over the objects that this name has in
+the process. The path of a URL names a folder of keys, so a ``/`` is added to a prefix that does not end in one; pass
+``prefix=`` for a prefix that is just a string.
 """
 
 from __future__ import annotations

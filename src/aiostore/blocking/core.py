@@ -204,9 +204,21 @@ class BlockingCoreStore:
         """Delete the object. A missing one is no error, so that a delete can be repeated."""
         portal.run(self._store.delete(key, version=version, if_match=if_match, best_effort=best_effort))
 
-    def copy(self, source: str, target: str, *, if_absent: bool = False, best_effort: bool = False) -> PutResult:
+    def copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        source_container: str | None = None,
+        if_absent: bool = False,
+        best_effort: bool = False,
+    ) -> PutResult:
         """Copy within the store, on the service's side, with metadata, whatever the size."""
-        return portal.run(self._store.copy(source, target, if_absent=if_absent, best_effort=best_effort))
+        return portal.run(
+            self._store.copy(
+                source, target, source_container=source_container, if_absent=if_absent, best_effort=best_effort
+            )
+        )
 
     def rename(self, source: str, target: str, *, if_absent: bool = False, best_effort: bool = False) -> PutResult:
         """Copy, then delete the source; where the service renames, one atomic step."""

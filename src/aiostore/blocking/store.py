@@ -22,6 +22,7 @@ from aiostore.types import (
     Container,
     DeleteResult,
     Encryption,
+    ListPage,
     ObjectMeta,
     ObjectVersion,
     Progress,
@@ -117,6 +118,18 @@ class BlockingStore(ItemStore):
         if not isinstance(keys, str):
             keys = [*keys]  # here, where an iterable may block
         return portal.run(self._store.delete_many(keys))
+
+    def list_pages(
+        self,
+        prefix: str = "",
+        *,
+        delimiter: str | None = None,
+        start_after: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[ListPage]:
+        """A listing page by page: objects and common prefixes as the service answers them, in constant memory."""
+        pages = self._store.list_pages(prefix, delimiter=delimiter, start_after=start_after, limit=limit)
+        return portal.iterate(pages)
 
     def uploads(self, prefix: str = "", *, older_than: timedelta | None = None) -> Iterator[Upload]:
         """Multipart uploads under way below ``prefix``; only those that began at least ``older_than`` ago."""
