@@ -24,6 +24,11 @@ class Cut(Exception):  # noqa: N818 - a signal, not an error
 class Wire(Protocol):
     """The client's connection, as a fault sees it."""
 
+    @property
+    def client_port(self) -> int:
+        """The client's own."""
+        ...
+
     async def hold(self, seconds: float | None = None, until: asyncio.Event | None = None) -> None:
         """Move nothing for a time, or until an event, or for ever; ends when the client leaves."""
         ...

@@ -123,6 +123,11 @@ class Connection:
             await asyncio.sleep(left)
 
     @property
+    def client_port(self) -> int:
+        """The client's own."""
+        return int(self._writer.get_extra_info("peername")[1])
+
+    @property
     def _socket(self) -> socket.socket:
         found: socket.socket = self._writer.get_extra_info("socket")
         return found

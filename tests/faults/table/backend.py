@@ -24,8 +24,7 @@ PART = 64 * 1024
 RETRY = RetryPolicy(attempts=8, first_delay=0.002, max_delay=0.02, refill=0)
 
 PATIENT = Timeouts(connect=5, stall=10, response=20, slow_response=20)
-NERVOUS = Timeouts(connect=5, stall=0.1, stall_bytes=256, response=0.2, slow_response=0.3)
-"""What notices a stall while a test waits."""
+"""Longer than any test takes: only what is made to wait is given up, see ``impatience.py``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,8 +25,9 @@ from tests.faults import faults as wire
 from tests.faults.http1 import Head, Sink
 from tests.faults.proxy import Rule
 from tests.faults.relay import Request
-from tests.faults.table.backend import NERVOUS, Backend, Bucket, Scene, Settings
+from tests.faults.table.backend import Backend, Bucket, Scene, Settings
 from tests.faults.table.cells import Cell, primitive_of_call
+from tests.faults.table.impatience import DripInAnswer, Impatience, Late, StallInAnswer, StallInRequest
 
 READS = frozenset({"get", "get_range"})
 CHANGES = frozenset(
@@ -293,14 +294,30 @@ class ResetInRequest(OfRequestBodies):
         return wire.ResetRequest(after=100_000 if primitive == "put_part" else 10)
 
 
-class RequestStalls(OfRequestBodies):
+class GivenUp(TableFault):
+    """The client gives up what does not move."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Impatience()
+
+    @asynccontextmanager
+    async def during(self, cell: Cell, primitives: frozenset[str]) -> AsyncIterator[None]:
+        with self.clock.active():
+            async with super().during(cell, primitives):
+                yield
+
+    def assert_struck(self, cell: Cell, primitives: frozenset[str], *, every: bool) -> None:
+        super().assert_struck(cell, primitives, every=every)
+        if cell.proxy is not None:
+            assert self.clock.given_up == len(primitives & self.strikes(cell.backend))
+
+
+class RequestStalls(GivenUp, OfRequestBodies):
     name = "request's body stalls"
 
-    def settings(self, bucket: Bucket | None) -> Settings:
-        return Settings(timeouts=NERVOUS)
-
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
-        return wire.Stall(direction="upload", after=10)
+        return StallInRequest(clock=self.clock, after=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,32 +384,26 @@ class AnswerTooLong(TableFault):
         return wire.Pad()
 
 
-class AnswerStalls(OfAnswerBodies):
+class AnswerStalls(GivenUp, OfAnswerBodies):
     name = "answer's body stalls"
 
-    def settings(self, bucket: Bucket | None) -> Settings:
-        return Settings(timeouts=NERVOUS)
-
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
-        return wire.Stall(after=20)
+        return StallInAnswer(clock=self.clock, after=20)
 
 
 class AnswerDrips(AnswerStalls):
     name = "answer's body drips"
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
-        return wire.Drip(interval=0.02)
+        return DripInAnswer(clock=self.clock)
 
 
-class AnswerLate(TableFault):
+class AnswerLate(GivenUp):
     name = "answer is late"
     primitives = CHANGES | ASKS
 
-    def settings(self, bucket: Bucket | None) -> Settings:
-        return Settings(timeouts=NERVOUS)
-
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
-        return wire.Delay()
+        return Late(clock=self.clock)
 
     def in_the_driver(self, cell: Cell) -> First:
         return First(self.primitives, lambda: RequestTimeoutError("late", answered=False), lost=True)
