@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aiostore import blocking, fs
+    from aiostore._engine.bulk import Bulk
     from aiostore._engine.lease import Lease
     from aiostore._engine.probe import ProbeResult
     from aiostore.budget import set_memory_limit
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         Container,
         DeleteResult,
         Encryption,
+        ItemResult,
         ListResult,
         ObjectMeta,
         ObjectVersion,
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from aiostore.url import connect
 
 _MODULES = {
+    "_engine.bulk": ["Bulk"],
     "_engine.lease": ["Lease"],
     "_engine.probe": ["ProbeResult"],
     "budget": ["set_memory_limit"],
@@ -98,6 +101,7 @@ _MODULES = {
         "Container",
         "DeleteResult",
         "Encryption",
+        "ItemResult",
         "ListResult",
         "ObjectMeta",
         "ObjectVersion",
@@ -121,6 +125,7 @@ __all__ = [
     "AsyncBinaryFile",
     "AsyncObjectStore",
     "AsyncTextFile",
+    "Bulk",
     "Capabilities",
     "ClientOptions",
     "Conditions",
@@ -134,6 +139,7 @@ __all__ = [
     "Guarantee",
     "InvalidKeyError",
     "InvalidRangeError",
+    "ItemResult",
     "Lease",
     "LeaseLostError",
     "Limits",
