@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aiostore import blocking, fs
-    from aiostore._engine.bulk import Bulk
     from aiostore._engine.lease import Lease
     from aiostore._engine.probe import ProbeResult
     from aiostore.budget import set_memory_limit
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
         Container,
         DeleteResult,
         Encryption,
-        ItemResult,
         ListResult,
         ObjectMeta,
         ObjectVersion,
@@ -62,7 +60,6 @@ if TYPE_CHECKING:
     from aiostore.url import connect
 
 _MODULES = {
-    "_engine.bulk": ["Bulk"],
     "_engine.lease": ["Lease"],
     "_engine.probe": ["ProbeResult"],
     "budget": ["set_memory_limit"],
@@ -101,7 +98,6 @@ _MODULES = {
         "Container",
         "DeleteResult",
         "Encryption",
-        "ItemResult",
         "ListResult",
         "ObjectMeta",
         "ObjectVersion",
@@ -125,7 +121,6 @@ __all__ = [
     "AsyncBinaryFile",
     "AsyncObjectStore",
     "AsyncTextFile",
-    "Bulk",
     "Capabilities",
     "ClientOptions",
     "Conditions",
@@ -139,7 +134,6 @@ __all__ = [
     "Guarantee",
     "InvalidKeyError",
     "InvalidRangeError",
-    "ItemResult",
     "Lease",
     "LeaseLostError",
     "Limits",

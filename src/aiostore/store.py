@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from aiostore._engine import probe as _probe
 from aiostore._engine import update as _update
 from aiostore._engine.lease import Lease
 from aiostore._engine.probe import ProbeResult
-from aiostore.bulk import BulkStore
+from aiostore.core import DELETE, CoreStore
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
@@ -28,6 +29,7 @@ from aiostore.types import (
     Buffer,
     Condition,
     Container,
+    DeleteResult,
     Encryption,
     GetOptions,
     ListOptions,
@@ -43,7 +45,7 @@ from aiostore.types import (
 )
 
 
-class Store(BulkStore):
+class Store(CoreStore):
     """A container (and prefix) of some service, as application code sees it; see :class:`aiostore.AsyncObjectStore`.
 
     ``timeouts`` are those of the driver's connections, if it has any. ``observers`` are called with an
@@ -217,6 +219,13 @@ class Store(BulkStore):
             LeaseLostError: (on leaving) if the lease was lost meanwhile.
         """
         return Lease(self._context, check_key(key, "lease"), ttl=ttl, wait=wait)
+
+    async def delete_many(self, keys: Iterable[str]) -> builtins.list[DeleteResult]:
+        """Delete all ``keys`` in as few requests as the service takes; one result for each, in their order."""
+        if isinstance(keys, str):
+            raise TypeError(f"delete_many takes many keys, not one str: use [{keys!r}]")
+        wanted = [check_key(key, "delete_many") for key in keys]
+        return await _delete.delete_many(self._context, wanted, DELETE)
 
     def list_pages(
         self,

@@ -132,6 +132,11 @@ class ReadAhead:
         """What the first answer said of the object."""
         return self._pin.meta
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the next chunk has arrived."""
+        return bool(self._ranges and self._ranges[0].chunks)
+
     def _begin(self, stop: int, held: int, result: GetResult | None) -> None:
         part = Range(self._context, self._pin, self._next, stop, held)
         if self.verifier is not None:

@@ -1,7 +1,8 @@
 """The same stores for code that does not await: scripts, threads, and libraries that take files.
 
-``connect(url)`` makes a store, ``wrap(store)`` puts the blocking verbs before an asynchronous one. All of them share
-one event loop in a thread of its own, which the first call starts.
+``connect(url)`` makes a store, ``wrap(store)`` puts the blocking verbs before an asynchronous one, and ``open(path)``
+opens what a URL or local path names, as a file of :mod:`io`. All of them share one event loop in a thread of its own,
+which the first call starts.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from pathlib import Path
 
 from aiostore import url as _url
 from aiostore.blocking.lease import BlockingLease
+from aiostore.blocking.opening import open_url as open
 from aiostore.blocking.store import BlockingStore
 from aiostore.blocking.stream import BlockingStream
 from aiostore.store import Store
 
-__all__ = ["BlockingLease", "BlockingStore", "BlockingStream", "connect", "wrap"]
+__all__ = ["BlockingLease", "BlockingStore", "BlockingStream", "connect", "open", "wrap"]
 
 
 def connect(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import builtins
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, Unpack, overload
 
 from aiostore.blocking import portal
+from aiostore.blocking.files import Reader, ReadMode, Text, WriteMode, Writer, open_file
 from aiostore.blocking.stream import BlockingStream
 from aiostore.capabilities import Capabilities
+from aiostore.handles import BinaryMode, FileOptions, TextMode
 from aiostore.protocol import Source
 from aiostore.store import Store
 from aiostore.types import Condition, Encryption, ListResult, ObjectMeta, Progress, PutResult
@@ -138,6 +141,33 @@ class BlockingCoreStore:
     def exists(self, key: str) -> bool:
         """Whether the object exists. Errors other than "not found" are raised."""
         return portal.run(self._store.exists(key))
+
+    # --- files
+
+    @overload
+    def open(
+        self, key: str, mode: TextMode = "r", buffering: int = -1, encoding: str | None = None,
+        errors: str | None = None, newline: str | None = None, **options: Unpack[FileOptions],
+    ) -> Text: ...  # fmt: skip
+    @overload
+    def open(  # type: ignore[overload-overlap]  # 0 is an int, and the first that fits is meant
+        self, key: str, mode: BinaryMode, buffering: Literal[0], **options: Unpack[FileOptions]
+    ) -> io.RawIOBase: ...
+    @overload
+    def open(self, key: str, mode: ReadMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Reader: ...
+    @overload
+    def open(self, key: str, mode: WriteMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Writer: ...
+    def open(
+        self, key: str, mode: str = "r", buffering: int = -1, encoding: str | None = None,
+        errors: str | None = None, newline: str | None = None, **options: Unpack[FileOptions],
+    ) -> io.IOBase:  # fmt: skip
+        """Open an object as :func:`open` does a local file; the file is one of :mod:`io`'s classes.
+
+        A writer publishes its object, atomically, when it is closed, or its ``with`` is left without an exception;
+        ``abort()``, an exception there, or dropping the file publishes nothing. ``encoding`` is UTF-8 unless given.
+        ``options`` are those of :class:`~aiostore.handles.FileOptions`.
+        """
+        return open_file(self._store, key, mode, buffering, encoding, errors, newline, options)
 
     # --- writing
 

@@ -150,6 +150,15 @@ class BinaryReader(BinaryFile):
             return line
         raise StopAsyncIteration
 
+    async def fetch(self, position: int, want: int, most: int) -> list[bytes]:
+        """At least one byte from ``position`` on unless the end is nearer, and what else of ``most`` bytes is at hand.
+
+        For buffers that are kept elsewhere: where reading jumps, ``want`` bytes are asked for, and the bytes come as
+        they are, without being joined.
+        """
+        self._check()
+        return await self._alone(self._fetch(position, want, most))
+
     # --- out of the buffer
 
     def _cut(self, size: int) -> bytes:
@@ -196,6 +205,22 @@ class BinaryReader(BinaryFile):
                 await self._load(size)
             return self._cut(size)
         return b""
+
+    async def _fetch(self, position: int, want: int, most: int) -> list[bytes]:
+        size = (await self._opened()).meta.size
+        self.move(position)
+        pieces: list[bytes] = []
+        count = 0
+        while count < most and position + count < size:
+            piece = self._cut(most - count)
+            if not piece:
+                if pieces and (self._ahead is None or not self._ahead.at_hand):
+                    break
+                await self._load(want)
+                continue
+            pieces.append(piece)
+            count += len(piece)
+        return pieces
 
     async def _look(self, size: int) -> None:
         position = self.tell()

@@ -124,6 +124,11 @@ class BinaryWriter(BinaryFile):
                 store=self._context.driver.location,
             ) from failure
 
+    def fail(self, error: BaseException) -> None:
+        """Publish nothing, because whoever wrote cannot know how much was taken when ``error`` came."""
+        if self._failure is None:
+            self._failure = error
+
     def _check_store(self) -> None:
         if self._store() is not self._context:
             raise StoreClosedError(

@@ -148,10 +148,11 @@ def open_shared(
     """As :func:`aiostore.open`, on the stores that all functions of ``aiostore.fs`` share, or on ``store``."""
     shown = shown_as(path)
     arguments = arguments_of(shown, mode, encoding, errors, newline, options)
-    return Opening(partial(_shared_store, path, store), shown, mode, arguments)
+    return Opening(partial(shared_store, path, store), shown, mode, arguments)
 
 
-async def _shared_store(path: AnyPath, store: Store | None, stack: AsyncExitStack) -> tuple[Store, str]:
+async def shared_store(path: AnyPath, store: Store | None, stack: AsyncExitStack) -> tuple[Store, str]:
+    """The store and key of a file; ``stack`` closes the store if it is not shared."""
     place = locate(path, store)
     if not isinstance(place, Remote):
         return await _local_store(place, stack)

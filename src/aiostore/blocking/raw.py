@@ -1,0 +1,281 @@
+"""The unbuffered ends of files: :class:`io.RawIOBase` over asynchronous files, for the layers of ``io`` above.
+
+A file that is dropped is closed by the garbage collector, which must neither wait nor publish: ``io`` announces it by
+``_dealloc_warn``, as it does to its own :class:`io.FileIO`.
+"""
+
+from __future__ import annotations
+
+import io
+import operator
+import os
+import warnings
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn
+
+from aiostore.blocking import portal
+from aiostore.files.file import CLOSED
+from aiostore.files.reader import BinaryReader
+from aiostore.files.writer import BinaryWriter
+from aiostore.types import ObjectMeta, PutResult
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+AT_HAND = 1024**2
+"""Bytes that one way through the loop brings at most, beyond what was asked for."""
+
+
+class RawFile(io.RawIOBase):
+    """What readers and writers share: names, closing, and being dropped."""
+
+    name: str
+
+    def __init__(self, name: str, mode: str) -> None:
+        self._portal = portal.current()
+        self._dropped = False
+        self.name = name
+        self.mode = mode
+
+    def __repr__(self) -> str:
+        state = " closed" if self.closed else ""
+        return f"<{type(self).__module__}.{type(self).__name__} name={self.name!r} mode={self.mode!r}{state}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+    def _check(self) -> None:
+        if self.closed:
+            raise ValueError(CLOSED)
+
+    def _unsupported(self, what: str) -> io.UnsupportedOperation:
+        self._check()
+        return io.UnsupportedOperation(f"not {what}: {self.name!r} is open in mode {self.mode!r}")
+
+    def readable(self) -> bool:
+        """Whether it reads."""
+        self._check()
+        return False
+
+    def writable(self) -> bool:
+        """Whether it writes."""
+        self._check()
+        return False
+
+    def seekable(self) -> bool:
+        """Whether it can be moved in: readers can."""
+        return self.readable()
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Refused: it is a writer."""
+        raise self._unsupported("readable")
+
+    def readall(self) -> bytes:
+        """Refused: it is a writer."""
+        raise self._unsupported("readable")
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Refused: it is a reader."""
+        raise self._unsupported("writable")
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Refused: it is a writer."""
+        raise self._unsupported("seekable")
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Refused: an object that is read stays as it is, and what was written may have been sent."""
+        raise self._unsupported("resizable")
+
+    def abort(self) -> None:
+        """Close and publish nothing. Safe to repeat, and after ``close``, when it changes nothing."""
+        if not self.closed:
+            self._dropped = True
+            try:
+                self._portal.run(self._abort())
+            finally:
+                super().close()
+
+    def close(self) -> None:
+        """Close; a writer publishes its object. Safe to repeat.
+
+        Raises:
+            StoreError: if the object could not be published, or a write before failed: then nothing is published.
+        """
+        if self.closed:
+            return
+        if self._dropped or getattr(self, "_finalizing", False):
+            self._portal.soon(self._abort)
+            super().close()
+            return
+        try:
+            self._portal.run(self._close())
+        finally:
+            super().close()
+
+    async def _close(self) -> None:
+        raise NotImplementedError
+
+    async def _abort(self) -> None:
+        raise NotImplementedError
+
+    def _dealloc_warn(self, source: object) -> None:
+        if not (self.closed or self._dropped):
+            self._dropped = True
+            warnings.warn(f"unclosed file {source!r}", ResourceWarning, source=source, stacklevel=2)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abort()
+
+
+class RawReader(RawFile):
+    """An object that is read. What a way through the loop brings beyond what was asked for is kept."""
+
+    def __init__(self, file: BinaryReader, name: str, mode: str) -> None:
+        super().__init__(name, mode)
+        self._file = file
+        # From the position on, the last first.
+        self._held: list[bytes] = []
+        self._portal.run(file.__aenter__())
+        self._size = file.meta.size
+        self._position = 0
+        self._expected = 0
+
+    @property
+    def meta(self) -> ObjectMeta:
+        """What the service said of the object when the file was opened."""
+        return self._file.meta
+
+    def readable(self) -> bool:
+        """It reads."""
+        self._check()
+        return True
+
+    def tell(self) -> int:
+        """The position in bytes."""
+        self._check()
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move; sends nothing."""
+        self._check()
+        position = operator.index(offset)
+        if whence == os.SEEK_CUR:
+            position += self._position
+        elif whence == os.SEEK_END:
+            position += self._size
+        elif whence != os.SEEK_SET:
+            raise ValueError(f"invalid whence ({whence}, should be 0, 1 or 2)")
+        if position < 0:
+            raise ValueError(f"negative seek position {position}")
+        if position != self._position:
+            self._held.clear()
+            self._position = position
+        return position
+
+    def expect(self, size: int) -> None:
+        """The next ``size`` bytes will all be asked for: one request may bring them."""
+        self._expected = size
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read up to as many bytes as ``buffer`` has: those that are there, and 0 only at the end."""
+        self._check()
+        view = memoryview(buffer)
+        if view.readonly:
+            raise TypeError("readinto() argument must be a read-write bytes-like object")
+        view = view.cast("B")
+        room = len(view)
+        if not self._held and not self._fetch(room):
+            return 0
+        held, done = self._held, 0
+        while held and done < room:
+            piece = held[-1]
+            if len(piece) > room - done:
+                held[-1] = piece[room - done :]
+                piece = piece[: room - done]
+            else:
+                held.pop()
+            view[done : done + len(piece)] = piece
+            done += len(piece)
+        self._position += done
+        return done
+
+    def readall(self) -> bytes:
+        """All bytes that are left."""
+        self._check()
+        held = self._held[::-1]
+        if self._held_size() + self._position >= self._size:
+            data = b"".join(held)
+        else:
+            data = b"".join([*held, self._portal.run(self._rest())])
+        self._held.clear()
+        self._position += len(data)
+        return data
+
+    def _held_size(self) -> int:
+        return sum(map(len, self._held))
+
+    async def _rest(self) -> bytes:
+        self._file.move(self._position + self._held_size())
+        return await self._file.read()
+
+    def _fetch(self, room: int) -> bool:
+        """Fill what is held, which is nothing; False at the end."""
+        want, self._expected = max(room, self._expected), 0
+        if not room or self._position >= self._size:
+            return False
+        self._held = self._portal.run(self._file.fetch(self._position, want, max(want, AT_HAND)))
+        self._held.reverse()
+        return bool(self._held)
+
+    async def _close(self) -> None:
+        await self._file.aclose()
+
+    _abort = _close
+
+
+class RawWriter(RawFile):
+    """An object that is being written; published by ``close``, unless it was dropped or a write failed."""
+
+    def __init__(self, file: BinaryWriter, name: str, mode: str) -> None:
+        super().__init__(name, mode)
+        self._file = file
+        self._portal.run(file.__aenter__())
+
+    @property
+    def result(self) -> PutResult:
+        """What the service answered, once the object was published."""
+        return self._file.result
+
+    def writable(self) -> bool:
+        """It writes."""
+        self._check()
+        return True
+
+    def tell(self) -> int:
+        """The position in bytes."""
+        self._check()
+        return self._file.tell()
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Take all of ``data``, waiting while too many parts before it are under way."""
+        self._check()
+        # The caller may change anything but bytes when this returns.
+        kept = data if isinstance(data, bytes) else bytes(data)
+        if not self._dropped:
+            try:
+                self._portal.run(self._file.write(kept))
+            except BaseException as error:
+                self._file.fail(error)
+                raise
+        return len(kept)
+
+    async def _close(self) -> None:
+        await self._file.aclose()
+
+    async def _abort(self) -> None:
+        await self._file.abort()
