@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aiostore.handles import AsyncBinaryFile, AsyncTextFile, ObjectStream
     from aiostore.policies import ClientOptions, Limits, RetryPolicy, Timeouts
     from aiostore.protocol import AsyncObjectStore, Driver
+    from aiostore.services.http import HTTPStore
     from aiostore.services.local import LocalStore
     from aiostore.services.memory import MemoryStore
     from aiostore.services.s3 import S3Store
@@ -90,6 +91,7 @@ _MODULES = {
     "capabilities": ["Capabilities", "Conditions", "Guarantee"],
     "handles": ["AsyncBinaryFile", "AsyncTextFile", "ObjectStream"],
     "protocol": ["AsyncObjectStore", "Driver"],
+    "services.http": ["HTTPStore"],
     "services.local": ["LocalStore"],
     "services.memory": ["MemoryStore"],
     "services.s3": ["S3Store"],
@@ -132,6 +134,7 @@ __all__ = [
     "Driver",
     "Encryption",
     "Guarantee",
+    "HTTPStore",
     "InvalidKeyError",
     "InvalidRangeError",
     "Lease",

@@ -26,6 +26,8 @@ GROUP: Final = "aiostore.schemes"
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "file": "aiostore.services.local:SCHEME",
+    "http": "aiostore.services.http:SCHEME",
+    "https": "aiostore.services.http:SCHEME",
     "memory": "aiostore.services.memory:SCHEME",
     "s3": "aiostore.services.s3:SCHEME",
     "s3a": "aiostore.services.s3:SCHEME",
@@ -73,6 +75,7 @@ class Scheme:
     two options that ``user:password@`` in a URL gives. ``credentials`` are all options that say who one is: they are
     taken from one source alone. In the directory of secrets, ``service`` is its part of the file names, and
     ``secret_options`` the option for each name in the file, or the one option that takes the file as a whole.
+    Without ``shared_secret`` there is no file for all containers: where a container is a host, it would learn it.
     ``rest`` is the option that takes, as a mapping, those parameters of the query that are not options.
     """
 
@@ -81,6 +84,7 @@ class Scheme:
     userinfo: tuple[str, str] | None = None
     credentials: frozenset[str] = frozenset()
     service: str | None = None
+    shared_secret: bool = True
     secret_options: Mapping[str, str] | str = field(default_factory=_nothing)
     rest: str | None = None
 

@@ -58,7 +58,8 @@ def _names(scheme: Scheme, container: str, alias: str | None) -> Iterator[str]:
         if service:
             if safe:
                 yield f"{container}-{service}-secret.json"
-            yield f"{service}-secret.json"
+            if service == alias or scheme.shared_secret:
+                yield f"{service}-secret.json"
 
 
 def _read(path: Path) -> bytes | None:

@@ -23,6 +23,7 @@ from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
     NotFoundError,
+    NotSupportedError,
 )
 from aiostore.keys import check_key, check_prefix
 from aiostore.types import (
@@ -85,8 +86,18 @@ class Store(CoreStore):
         return json.loads(await self.get(key))
 
     async def size(self, key: str) -> int:
-        """The size of the stored object in bytes."""
-        return (await self.head(key)).size
+        """The size of the stored object in bytes.
+
+        Raises:
+            NotSupportedError: if the service does not say it.
+        """
+        size = (await self.head(key)).size
+        if size < 0:
+            raise NotSupportedError(
+                "the service does not say how long the object is; read it", key=key, operation="size",
+                store=self.location,
+            )  # fmt: skip
+        return size
 
     async def download(
         self, key: str, target: Path | BinaryIO, *, version: str | None = None, progress: Progress | None = None

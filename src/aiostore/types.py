@@ -33,8 +33,9 @@ class ObjectMeta:
     """What a service says of one object. Listings fill what the service lists; ``head`` and ``get`` fill the rest.
 
     ``etag`` is without quotes and without the weak mark; ``version`` is the version id or generation, ``None`` where
-    the container keeps no versions. ``content_encoding`` is what the service stores. ``extra`` holds what only this
-    service knows (restore state, lock mode, …) under the service's own names.
+    the container keeps no versions. ``size`` is -1 where the service does not say it: a web server that makes an answer
+    while it sends it, or rounds in its indexes. ``content_encoding`` is what the service stores. ``extra`` holds what
+    only this service knows (restore state, lock mode, …) under the service's own names.
     """
 
     key: str
@@ -284,13 +285,15 @@ class GetResult:
     """An answer to ``get``: ``stream`` holds exactly the bytes ``[start, stop)`` of the object that ``meta`` describes.
 
     Not a value but the owner of a connection, so wrappers may put their own stream around ``stream``. A service that
-    ignores ranges shows in ``start`` and ``stop``. Whoever receives this closes ``stream``.
+    ignores ranges shows in ``start`` and ``stop``; ``ranges`` is false where it is not worth asking for further ones.
+    ``stop`` means nothing if the object's size is unknown. Whoever receives this closes ``stream``.
     """
 
     meta: ObjectMeta
     start: int
     stop: int
     stream: ByteStream
+    ranges: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

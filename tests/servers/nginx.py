@@ -23,6 +23,7 @@ class NginxEndpoint(Endpoint):
     ca_bundle: str
     dav_url: str
     root: str
+    dav_root: str
     user: str
     password: str
 
@@ -60,6 +61,7 @@ class Nginx(Server[NginxEndpoint]):
             ca_bundle=str(certificate.authority),
             dav_url=f"http://127.0.0.1:{http}/dav/",
             root=str(self.directory / "root"),
+            dav_root=str(self.directory / "dav"),
             user=USER,
             password=PASSWORD,
         )

@@ -142,6 +142,8 @@ async def rename(context: Context, source: str, target: str, *, if_absent: bool,
     if source == target and not if_absent:
         return _result(await _head(context, source, "rename"))
     if "rename" in context.driver.capabilities.operations:
+        if if_absent and not best_effort:
+            _require_atomic(context, target, context.driver.capabilities.copy)
         return await _rename(context, source, target, CopyOptions(if_none_match=ANY if if_absent else None))
     result = await copy(context, source, target, if_absent=if_absent, best_effort=best_effort)
     await context.driver.delete(source, DeleteOptions())

@@ -69,7 +69,7 @@ async def to_file(
                     await settle(asyncio.to_thread(file.write, chunk))
                     done += len(chunk)
                     if progress is not None:
-                        progress(done, stream.meta.size)
+                        progress(done, stream.meta.size if stream.meta.size >= 0 else None)
                 return stream.meta
         except CorruptedError:
             if not seekable or attempt == read.READS:

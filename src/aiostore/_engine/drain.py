@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiostore._engine.context import Context
 from aiostore._engine.pin import Pin
-from aiostore.errors import ConnectionLostError, TransientError
+from aiostore.errors import ConnectionLostError, InvalidRangeError, TransientError
 from aiostore.types import GetResult
 
 
@@ -16,7 +16,7 @@ class Drain:
     ``take`` may return an awaitable to hold the reading back. ``position`` is how far the reading came.
     """
 
-    __slots__ = ("_context", "_pin", "_take", "position", "stop")
+    __slots__ = ("_begin", "_context", "_pin", "_take", "_unsized", "position", "stop")
 
     def __init__(
         self,
@@ -29,7 +29,8 @@ class Drain:
         self._context = context
         self._pin = pin
         self._take = take
-        self.position = start
+        self._unsized = pin.meta.size < 0
+        self.position = self._begin = start
         self.stop = stop
 
     async def run(self, result: GetResult | None = None) -> None:
@@ -46,7 +47,7 @@ class Drain:
         backoff = None
         while True:
             if result is None:
-                result = await self._pin.get(self._context.driver, self.position, self.stop)
+                result = await self._ask()
             begun = self.position
             try:
                 await self._pour(result)
@@ -56,11 +57,20 @@ class Drain:
             finally:
                 await result.stream.aclose()
             result = None
+            if self._unsized and self._pin.unknown and self.position:
+                # What came could not be told from the beginning of another state.
+                raise lost
             if backoff is None:
                 backoff = self._context.backoff()
             if self.position > begun:
                 backoff.progressed()
             await backoff.wait(lost)
+
+    async def _ask(self) -> GetResult:
+        """The answer that goes on at ``position``; of an object of unknown size, all of it once more."""
+        if self._unsized:
+            return await self._pin.get(self._context.driver, None, None)
+        return await self._pin.get(self._context.driver, self.position, self.stop)
 
     async def _pour(self, result: GetResult) -> None:
         next_chunk = result.stream.next_chunk
@@ -68,6 +78,8 @@ class Drain:
         while self.position < self.stop:
             chunk = await next_chunk()
             if not chunk:
+                if self._unsized:
+                    return self._end(ahead)
                 raise ConnectionLostError(f"the body ended at byte {self.position} of {self.stop}")
             if ahead:
                 # The service ignored the range (or begins earlier): what lies before it is not wanted.
@@ -82,3 +94,12 @@ class Drain:
             held_back = self._take(chunk)
             if held_back is not None:
                 await held_back
+
+    def _end(self, ahead: int) -> None:
+        """The body of unknown size is over, ``ahead`` bytes before the range."""
+        if ahead or (self.position and self.position == self._begin):
+            raise InvalidRangeError(
+                "the range starts past the end of the object", key=self._pin.key, operation="get",
+                store=self._context.driver.location,
+            )  # fmt: skip
+        self.stop = self.position

@@ -29,6 +29,11 @@ class Pin:
         self._options = options
         self._match = state_of(meta)
 
+    @property
+    def unknown(self) -> bool:
+        """Whether nothing tells this state from another."""
+        return self._match is None and self.meta.last_modified is None
+
     async def get(self, driver: Driver, start: int | None, stop: int | None) -> GetResult:
         """Ask for ``[start, stop)``, None and None for all; the answer may begin earlier if ranges are ignored.
 

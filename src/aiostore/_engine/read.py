@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,12 +17,16 @@ from aiostore.errors import (
     CorruptedError,
     InvalidRangeError,
     NotFoundError,
+    NotSupportedError,
     ObjectChangedError,
     PreconditionFailedError,
     TransientError,
 )
 from aiostore.protocol import Driver
 from aiostore.types import GetOptions, GetResult, Match, ObjectMeta
+
+ENDLESS = sys.maxsize
+"""Where a read of an object of unknown size stops unless it ends before."""
 
 READS = 3
 """How often corrupted bytes are read in all before that is an error."""
@@ -33,13 +38,22 @@ def is_whole(options: GetOptions) -> bool:
 
 
 def bounds(options: GetOptions, meta: ObjectMeta, driver: Driver) -> tuple[int, int]:
-    """The range asked for as offsets into an object of this size.
+    """The range asked for as offsets into an object of this size; ENDLESS is the end of one of unknown size.
 
     Raises:
         InvalidRangeError: if it starts past the end.
     """
     size = meta.size
     start = options.start or 0
+    if size < 0:
+        if start < 0:
+            raise NotSupportedError(
+                "the service does not say how long the object is, so nothing counts from its end; read the whole",
+                key=meta.key,
+                operation="get",
+                store=driver.location,
+            )
+        return start, ENDLESS if options.stop is None else options.stop
     if start < 0:
         return max(0, size + start), size
     if start > 0 and start >= size:

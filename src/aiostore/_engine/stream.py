@@ -118,7 +118,7 @@ class ReadAhead:
         self.position = self._next = start
         part_size = context.limits.part_size
         extra = max(0, stop - start - part_size)
-        if not context.driver.capabilities.ranges:
+        if not (result.ranges and context.driver.capabilities.ranges):
             self._begin(stop, 0, result)
         elif extra <= part_size and BUDGET.try_acquire(extra):
             # A second connection would cost more than it brings.

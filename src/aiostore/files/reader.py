@@ -299,6 +299,10 @@ class BinaryReader(BinaryFile):
         options = replace(self._options, start=0, stop=self._buffer_size)
         result = await read.first_answer(context, self._name, options)
         pin = Pin(self._name, self._options, result.meta)
+        if result.meta.size < 0:
+            # Only its end tells how long it is: all of it is the buffer.
+            data = await _drained(context, pin, result, 0, read.ENDLESS)
+            return Pin(self._name, self._options, replace(result.meta, size=len(data))), data
         data = await _drained(context, pin, result, 0, min(self._buffer_size, result.meta.size))
         if len(data) == result.meta.size:
             check = read.verifier(context, self._options, result.meta, "read")

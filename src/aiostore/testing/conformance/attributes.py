@@ -60,7 +60,8 @@ class Attributes(Suite):
         await store.put("key", payload(1234))
         head = await store.head("key")
         (listed,) = [meta async for meta in store.list()]
-        assert (listed.key, listed.size, listed.etag) == (head.key, head.size, head.etag)
+        assert (listed.key, listed.size) == (head.key, head.size)
+        assert listed.etag == (head.etag if "listed" in self.etags else None)
         assert listed.last_modified is not None
         assert head.last_modified is not None
         assert abs(listed.last_modified - head.last_modified) < timedelta(seconds=1)
@@ -77,6 +78,12 @@ class Attributes(Suite):
         await store.put("key", payload(1000))
         async with store.stream("key", start=100, stop=200) as stream:
             assert stream.meta.size == 1000
+
+    def __init_subclass__(cls, **arguments: object) -> None:
+        super().__init_subclass__(**arguments)
+        if not cls.content_headers:
+            # Without a parameter it would be skipped.
+            cls.test_a_content_header_is_kept = None  # type: ignore[assignment]  # which pytest does not collect
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """``header`` is each content header that the store is expected to keep."""

@@ -105,7 +105,7 @@ class Containers(Suite):
     async def test_a_store_with_a_prefix_sees_only_what_is_below_it(self, store: Store) -> None:
         below = store.with_prefix("below/")
         await store.put("outside", b"outside")
-        await below.put("key", b"inside", metadata={"name": "value"})
+        await below.put("key", b"inside", **self.kept(metadata={"name": "value"}))
         assert await store.get("below/key") == b"inside"
         assert (await below.head("key")).key == "key"
         assert await keys_of(below) == ["key"]

@@ -53,9 +53,9 @@ class FileConformance(Suite):
 
     @pytest.mark.parametrize("size", [0, 1, 200_001])
     async def test_a_file_is_the_object(self, store: Store, size: int) -> None:
-        result = await store.put("key", payload(size))
+        state = await self.written(store, "key", payload(size))
         async with store.open("key", "rb") as file:
-            assert (file.meta.size, file.meta.etag) == (size, result.etag)
+            assert (file.meta.size, file.meta.etag) == (size, state.etag)
             assert await file.read() == payload(size)
             assert await file.read() == b""
             assert file.tell() == size
@@ -128,7 +128,7 @@ class FileConformance(Suite):
 
     @pytest.mark.parametrize("position", [0, 200])
     async def test_an_object_replaced_under_an_open_file_is_never_a_mixture(self, store: Store, position: int) -> None:
-        old, new = payload(4 * self.part_size, 1), payload(4 * self.part_size, 2)
+        old, new = payload(4 * self.part_size, 1), payload(4 * self.part_size + ("distinct" not in self.etags), 2)
         await store.put("key", old)
         async with store.open("key", "rb", buffer_size=SMALL) as file:
             await store.put("key", new)
@@ -163,7 +163,8 @@ class FileConformance(Suite):
             assert file.tell() == len(data)
         assert await store.get("key") == data
         meta = await store.head("key")
-        assert (file.result.size, file.result.etag) == (len(data), meta.etag)
+        assert file.result.size == len(data)
+        assert file.result.etag == (meta.etag if "written" in self.etags else None)
         if "content_type" in self.content_headers:
             assert meta.content_type == "text/x-test"
 
@@ -256,7 +257,7 @@ class FileConformance(Suite):
     ) -> None:
         old = payload(there or 0, 1)
         if there is not None:
-            await store.put("key", old, metadata={"name": "value"})
+            await store.put("key", old, **self.kept(metadata={"name": "value"}))
         await self._write(store, "ab", parts)
         assert await store.get("key") == old + payload(parts * self.part_size + SMALL)
         if there is not None and self.capabilities.metadata:
@@ -274,7 +275,7 @@ class FileConformance(Suite):
         assert await store.get("key") == data
 
     async def test_a_file_to_append_to_that_nobody_writes_to_stays_or_is_made(self, store: Store) -> None:
-        before = await store.put("key", b"old")
+        before = await self.written(store, "key", b"old")
         for key in ("key", "new"):
             async with store.open(key, "ab"):
                 pass

@@ -175,6 +175,9 @@ class Keys(Suite):
             keys = [key for key in group if key not in {*self.refused_keys, *self.mangled_keys}]
             if not self.nested_keys:
                 keys = [key for key in keys if not any(other.startswith(key + "/") for other in keys)]
+            if self.empty_folders:
+                folders = {other.partition("/")[0] for others in similar for other in others if "/" in other}
+                keys = [key for key in keys if key not in folders]
             for key in keys:
                 await store.put(key, key.encode())
             for key in keys:

@@ -64,13 +64,13 @@ class Reads(Suite):
         assert caught.value.store
 
     async def test_if_match_that_holds_reads(self, store: Store) -> None:
-        result = await store.put("key", b"value")
-        assert result.etag
-        for condition in (result.etag, result, await store.head("key")):
+        state = await self.written(store, "key", b"value")
+        assert state.etag
+        for condition in (state.etag, state, await store.head("key")):
             assert await store.get("key", if_match=condition) == b"value"
 
     async def test_if_match_that_does_not_hold_is_refused(self, store: Store) -> None:
-        old = await store.put("key", b"old")
+        old = await self.written(store, "key", b"older")
         await store.put("key", b"new")
         assert old.etag
         for condition in (old.etag, old):
@@ -78,15 +78,15 @@ class Reads(Suite):
                 await store.get("key", if_match=condition)
 
     async def test_if_none_match_of_the_same_object_is_not_modified(self, store: Store) -> None:
-        result = await store.put("key", b"value")
-        assert result.etag
-        for condition in (result.etag, result, await store.head("key")):
+        state = await self.written(store, "key", b"value")
+        assert state.etag
+        for condition in (state.etag, state, await store.head("key")):
             with pytest.raises(NotModifiedError) as caught:
                 await store.get("key", if_none_match=condition)
             assert caught.value.key == "key"
 
     async def test_if_none_match_of_another_object_reads(self, store: Store) -> None:
-        old = await store.put("key", b"old")
+        old = await self.written(store, "key", b"older")
         await store.put("key", b"new")
         assert await store.get("key", if_none_match=old) == b"new"
 
@@ -101,8 +101,8 @@ class Reads(Suite):
         assert await store.get("key", if_modified_since=datetime(2001, 9, 9, tzinfo=UTC)) == b"value"
 
     async def test_conditions_hold_for_streams(self, store: Store) -> None:
-        old = await store.put("key", b"old")
-        new = await store.put("key", b"new")
+        old = await self.written(store, "key", b"older")
+        new = await self.written(store, "key", b"new")
         with pytest.raises(PreconditionFailedError):
             async with store.stream("key", if_match=old):
                 pass

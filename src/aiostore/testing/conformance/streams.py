@@ -55,12 +55,12 @@ class Streams(Suite):
         assert caught.value.key == "missing"
 
     async def test_meta_is_known_after_entering_or_the_first_chunk(self, store: Store) -> None:
-        result = await store.put("key", payload(100))
+        state = await self.written(store, "key", payload(100))
         async with store.stream("key") as entered:
-            assert (entered.meta.size, entered.meta.etag) == (100, result.etag)
+            assert (entered.meta.size, entered.meta.etag) == (100, state.etag)
         stream = store.stream("key")
         async for _ in stream:
-            assert (stream.meta.size, stream.meta.etag) == (100, result.etag)
+            assert (stream.meta.size, stream.meta.etag) == (100, state.etag)
 
     async def test_a_stream_may_be_left_without_closing_it(self, store: Store) -> None:
         data = payload(4 * self.part_size)
@@ -113,7 +113,7 @@ class Streams(Suite):
             await stream.aclose()
 
     async def test_an_object_replaced_while_it_is_read_is_never_a_mixture(self, store: Store) -> None:
-        old, new = payload(6 * self.part_size, 1), payload(6 * self.part_size, 2)
+        old, new = payload(6 * self.part_size, 1), payload(6 * self.part_size + ("distinct" not in self.etags), 2)
         await store.put("key", old)
         read = b""
         try:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from typing import ClassVar, Final, TypeAlias, TypeVar
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from typing import ClassVar, Final, TypeAlias, TypedDict, TypeVar, Unpack
 
 import pytest
 import pytest_asyncio
@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from aiostore.budget import BUDGET
 from aiostore.capabilities import Capabilities
 from aiostore.store import Store
+from aiostore.types import ObjectMeta, PutResult
 
 Test = TypeVar("Test", bound=Callable[..., object])
 Requirement: TypeAlias = Callable[[Capabilities], bool]
@@ -67,6 +68,14 @@ async def keys_of(store: Store, prefix: str = "", *, start_after: str | None = N
     return [meta.key async for meta in store.list(prefix, start_after=start_after)]
 
 
+class Stored(TypedDict, total=False):
+    """Options of a put that not every store keeps."""
+
+    content_type: str
+    cache_control: str
+    metadata: Mapping[str, str]
+
+
 class Suite:
     """What a subclass of the suite says about its store.
 
@@ -74,7 +83,10 @@ class Suite:
     :data:`~aiostore.testing.conformance.keys.ODD_KEYS` that it cannot hold; ``mangled_keys`` are those that the service
     itself is known to take for others, so that nothing is asked of them, and ``mangled_keys_in_parts`` those that it
     cannot write in parts. ``nested_keys`` is false where ``a`` and
-    ``a/b`` cannot both exist. ``content_headers`` are those that it keeps. ``secrets`` are strings that no error and no
+    ``a/b`` cannot both exist, and ``empty_folders`` true where a common prefix outlives its objects.
+    ``content_headers`` are those that it keeps. ``etags`` says where the service tells them: in answers to writes
+    (``"written"``) and in listings (``"listed"``), and whether every state has one of its own (``"distinct"``), however
+    soon it follows. ``secrets`` are strings that no error and no
     ``repr`` may show. ``part_size`` is the size of the parts that the tests write, in bytes: the smallest that the
     service takes, but not less than 64 KiB.
     """
@@ -84,6 +96,8 @@ class Suite:
     mangled_keys: ClassVar[Collection[str]] = ()
     mangled_keys_in_parts: ClassVar[Collection[str]] = ()
     nested_keys: ClassVar[bool] = True
+    empty_folders: ClassVar[bool] = False
+    etags: ClassVar[Collection[str]] = ("written", "listed", "distinct")
     content_headers: ClassVar[Collection[str]] = (
         "content_type",
         "content_encoding",
@@ -111,6 +125,25 @@ class Suite:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Where a family makes tests of what the subclass says."""
+
+    async def written(self, store: Store, key: str, data: bytes) -> PutResult | ObjectMeta:
+        """Put ``data``; the state that was written, as the answer tells it, or else as ``head`` does."""
+        result = await store.put(key, data)
+        if "written" not in self.etags:
+            return await store.head(key)
+        assert result.etag
+        return result
+
+    def kept(self, **options: Unpack[Stored]) -> Stored:
+        """Those of the options of a put that this store is expected to keep; it may refuse the others."""
+        kept = Stored()
+        if self.capabilities.metadata and "metadata" in options:
+            kept["metadata"] = options["metadata"]
+        if "content_type" in self.content_headers and "content_type" in options:
+            kept["content_type"] = options["content_type"]
+        if "cache_control" in self.content_headers and "cache_control" in options:
+            kept["cache_control"] = options["cache_control"]
+        return kept
 
     @pytest.fixture
     def store(self) -> Store:

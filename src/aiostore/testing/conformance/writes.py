@@ -25,8 +25,9 @@ class Writes(Suite):
     async def test_put_answers_size_and_the_etag_that_head_shows(self, store: Store) -> None:
         result = await store.put("key", payload(1000))
         assert result.size == 1000
-        assert result.etag
-        assert result.etag == (await store.head("key")).etag
+        if "written" in self.etags:
+            assert result.etag
+            assert result.etag == (await store.head("key")).etag
 
     @requires(supports("create_multipart"))
     async def test_a_multipart_put_answers_size_and_the_etag_that_head_shows(self, store: Store) -> None:
@@ -36,21 +37,25 @@ class Writes(Suite):
         assert result.etag == (await store.head("key")).etag
 
     async def test_a_put_replaces_the_object(self, store: Store) -> None:
-        first = await store.put("key", b"the first, longer value")
-        second = await store.put("key", b"second")
+        first = await self.written(store, "key", b"the first, longer value")
+        second = await self.written(store, "key", b"second")
         assert await store.get("key") == b"second"
         assert await store.size("key") == 6
         assert first.etag != second.etag
 
     async def test_the_etag_changes_with_the_content_even_if_the_size_does_not(self, store: Store) -> None:
-        etags = {(await store.put("key", bytes([value]) * 10)).etag for value in range(10)}
+        # As long as they are, unless only that tells states from each other that soon follow each other.
+        grows = "distinct" not in self.etags
+        etags = {(await self.written(store, "key", bytes([n]) * (10 + n * grows))).etag for n in range(10)}
         assert len(etags) == 10
 
     async def test_a_put_replaces_metadata_and_content_headers_too(self, store: Store) -> None:
-        await store.put("key", b"1", content_type="text/x-first", cache_control="no-store", metadata={"old": "yes"})
-        await store.put("key", b"2", metadata={"new": "yes"})
+        first = self.kept(content_type="text/x-first", cache_control="no-store", metadata={"old": "yes"})
+        second = self.kept(metadata={"new": "yes"})
+        await store.put("key", b"1", **first)
+        await store.put("key", b"2", **second)
         meta = await store.head("key")
-        assert dict(meta.metadata) == {"new": "yes"}
+        assert dict(meta.metadata) == second.get("metadata", {})
         assert meta.content_type != "text/x-first"
         assert meta.cache_control is None
 
@@ -98,7 +103,8 @@ class Writes(Suite):
         value = {"text": "é\U0001f600", "list": [1, 2.5, None, True], "nested": {"a": {}}}
         await store.put_json("key", value)
         assert await store.get_json("key") == value
-        assert (await store.head("key")).content_type == "application/json"
+        if "content_type" in self.content_headers:
+            assert (await store.head("key")).content_type == "application/json"
 
     @pytest.mark.parametrize("parts", [0, 3], ids=["before the first part", "after three parts"])
     async def test_a_source_that_raises_publishes_nothing(self, store: Store, parts: int) -> None:

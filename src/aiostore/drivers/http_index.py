@@ -1,0 +1,177 @@
+"""Directory indexes of web servers, as HTML and as JSON.
+
+Formats, by the modules that write them:
+
+- nginx, HTML and JSON: https://nginx.org/en/docs/http/ngx_http_autoindex_module.html
+- Apache, plain, preformatted and tables: https://httpd.apache.org/docs/2.4/mod/mod_autoindex.html
+- what looks like them: lighttpd, ``python -m http.server``, and Caddy's JSON
+
+Only what lies directly in the directory is taken, whatever a page links to. Times are UTC in nginx's pages and the
+server's own zone in Apache's, which are therefore left out. A rounded size (``1.2K``) is unknown (-1).
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from aiostore._http.status import http_date
+from aiostore.errors import StoreError, UnavailableError
+
+LARGEST: Final = 16 * 1024**2
+"""Bytes of one index: about 100,000 names."""
+
+ACCEPTED: Final = {"accept": "application/json, text/html;q=0.9"}
+"""Some servers show either, whatever is asked for."""
+
+_TITLE: Final = re.compile(r"<(?:title|h1)>\s*(?:Index of|Directory listing for)\b", re.IGNORECASE)
+_LINK: Final = re.compile(r"""<a\s[^>]{0,200}?href\s*=\s*(?:"([^"]*)"|'([^']*)')[^>]*>""", re.IGNORECASE)
+_TAG: Final = re.compile(r"<[^<>]*>")
+_NGINX_LINE: Final = re.compile(r"\s*(\d\d)-([A-Z][a-z]{2})-(\d{4}) (\d\d):(\d\d)\s+(\d{1,19}|-|\d+[KMGT])\s*")
+_APACHE_LINE: Final = re.compile(r"\s*\d{4}-\d\d-\d\d \d\d:\d\d\s+(\d{1,19}(?![\d.KMGT])|-|[\d.]+[KMGT])")
+_MONTHS: Final = dict(
+    zip(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), range(1, 13), strict=True)
+)
+
+
+class Entry(NamedTuple):
+    """A name in a directory; that of a directory ends with a slash. ``size`` of -1 is unknown."""
+
+    name: str
+    size: int = -1
+    last_modified: datetime | None = None
+    etag: str | None = None
+    content_type: str | None = None
+
+
+def parse(page: bytes, content_type: str, path: str) -> list[Entry] | None:
+    """What the index of the directory with the (encoded) ``path`` shows; None if the page is none.
+
+    Raises:
+        StoreError: if it is larger than an index can be.
+        UnavailableError: if it is JSON that was cut off.
+    """
+    if len(page) > LARGEST:
+        raise StoreError(f"the directory's index has more than {LARGEST} bytes")
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return _json(page)
+    if kind not in {"text/html", "application/xhtml+xml"}:
+        return None
+    text = page.decode("utf-8", "surrogateescape")
+    if _TITLE.search(text) is None:
+        return None
+    return list(dict.fromkeys(_html(text, path)))
+
+
+def child(target: str, path: str) -> str | None:
+    """The decoded name of what a link (or a WebDAV href) in a directory points to; None if it is not in there.
+
+    ``path`` is the directory's, encoded, and ends with a slash.
+    """
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return None
+    if parts.query or parts.fragment:
+        return None
+    link = parts.path
+    if parts.scheme or parts.netloc or link.startswith("/"):
+        here = unquote(path)
+        link = unquote(link)
+        if not link.startswith(here):
+            return None
+        name = link[len(here) :]
+    else:
+        name = unquote(link.removeprefix("./"))
+    return name if _is_name(name) else None
+
+
+def _is_name(name: str) -> bool:
+    """Whether it is one segment of a key, of a directory if it ends with a slash."""
+    bare = name.removesuffix("/")
+    return bool(bare) and "/" not in bare and bare not in {".", ".."} and "\0" not in bare and _is_unicode(bare)
+
+
+def _is_unicode(name: str) -> bool:
+    # A replacement character is what unquote() makes of bytes that are not UTF-8: such a name cannot be asked for.
+    return "\ufffd" not in name and (name.isascii() or name.isprintable() or _encodes(name))
+
+
+def _encodes(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _html(text: str, path: str) -> Iterator[Entry]:
+    links = list(_LINK.finditer(text))
+    for number, link in enumerate(links):
+        name = child(html.unescape(link[1] if link[1] is not None else link[2]), path)
+        if name is None:
+            continue
+        end = links[number + 1].start() if number + 1 < len(links) else min(len(text), link.end() + 4096)
+        # Behind the text of the link: the time and the size.
+        _, _, rest = text[link.end() : end].partition("</a>")
+        rest = _TAG.sub(" ", rest[:1024]).replace("&nbsp;", " ")
+        size, modified = _details(rest)
+        yield Entry(name) if name.endswith("/") else Entry(name, size, modified)
+
+
+def _details(text: str) -> tuple[int, datetime | None]:
+    """The size and time that the rest of an entry shows."""
+    if (match := _NGINX_LINE.match(text)) is not None:
+        day, month, year, hour, minute, size = match.groups()
+        try:
+            modified = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), tzinfo=UTC)
+        except (KeyError, ValueError):
+            modified = None
+        return int(size) if size.isdecimal() else -1, modified
+    match = _APACHE_LINE.match(text)
+    return (int(match[1]) if match is not None and match[1].isdecimal() else -1), None
+
+
+def _json(page: bytes) -> list[Entry] | None:
+    try:
+        listed = json.loads(page)
+    except ValueError:
+        raise UnavailableError("the directory's index is not valid JSON") from None
+    if not isinstance(listed, list):
+        return None
+    found = []
+    for item in listed:
+        if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+            return None
+        # nginx: type and mtime; Caddy: is_dir and mod_time.
+        directory = item.get("type") == "directory" or item.get("is_dir") is True
+        if item.get("type") not in {None, "directory", "file"}:
+            continue
+        name = item["name"].removesuffix("/")
+        if not _is_name(name):
+            continue
+        if directory:
+            found.append(Entry(name + "/"))
+            continue
+        size = item.get("size")
+        found.append(Entry(name, size if type(size) is int and size >= 0 else -1, _time(item)))
+    return found
+
+
+def _time(item: dict[str, object]) -> datetime | None:
+    modified, iso = item.get("mtime"), item.get("mod_time")
+    if isinstance(modified, str):
+        return http_date(modified)
+    if isinstance(iso, str):
+        try:
+            time = datetime.fromisoformat(iso)
+        except ValueError:
+            return None
+        return time.astimezone(UTC) if time.tzinfo else None
+    return None

@@ -1,0 +1,43 @@
+"""The conformance suite over HTTP, with WebDAV on nginx."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from aiostore import Capabilities, Conditions, Guarantee, HTTPStore, Limits, Store
+from aiostore.testing import StoreConformance
+from tests.conformance.test_local import REFUSED
+from tests.servers.nginx import NginxEndpoint
+
+
+class TestWebDAV(StoreConformance):
+    capabilities = Capabilities(
+        operations=frozenset({"head", "get", "put", "delete", "list_page", "copy", "rename"}),
+        copy=Conditions(if_absent=Guarantee.BEST_EFFORT),
+        max_put=2**62,
+        max_copy=2**62,
+        metadata=False,
+    )
+    refused_keys = REFUSED
+    nested_keys = False
+    empty_folders = True
+    content_headers = ()
+    # nginx says nothing of it when it writes or lists, and makes it of the second and the size.
+    etags = ()
+    # It does not list what begins with a dot.
+    mangled_keys = ("...", ".hidden", "..\\a")
+
+    @pytest.fixture
+    async def store(self, nginx: NginxEndpoint) -> AsyncIterator[Store]:
+        root = Path(nginx.dav_root, "conformance")
+        root.mkdir()
+        try:
+            limits = Limits(part_size=64 * 1024)
+            async with HTTPStore(f"{nginx.dav_url}conformance/", webdav=True, limits=limits) as store:
+                yield store
+        finally:
+            shutil.rmtree(root)
