@@ -55,7 +55,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "drivers": Row(
         modules=("drivers.",),
         may_import=(*CONTRACT, *TRANSPORT),
-        third_party=frozenset({"aiofiles", "aiohttp", "anyio", "multidict", "yarl", *SDKS}),
+        third_party=frozenset({"aiofiles", "aiohttp", "anyio", "cryptography", "multidict", "yarl", *SDKS}),
     ),
     "wrappers": Row(modules=("wrappers.",), may_import=CONTRACT),
     "engine": Row(

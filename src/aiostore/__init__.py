@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aiostore.handles import AsyncBinaryFile, AsyncTextFile, ObjectStream
     from aiostore.policies import ClientOptions, Limits, RetryPolicy, Timeouts
     from aiostore.protocol import AsyncObjectStore, Driver
+    from aiostore.services.gcs import GCSStore
     from aiostore.services.http import HTTPStore
     from aiostore.services.local import LocalStore
     from aiostore.services.memory import MemoryStore
@@ -92,6 +93,7 @@ _MODULES = {
     "handles": ["AsyncBinaryFile", "AsyncTextFile", "ObjectStream"],
     "protocol": ["AsyncObjectStore", "Driver"],
     "services.http": ["HTTPStore"],
+    "services.gcs": ["GCSStore"],
     "services.local": ["LocalStore"],
     "services.memory": ["MemoryStore"],
     "services.s3": ["S3Store"],
@@ -133,6 +135,7 @@ __all__ = [
     "DeleteResult",
     "Driver",
     "Encryption",
+    "GCSStore",
     "Guarantee",
     "HTTPStore",
     "InvalidKeyError",

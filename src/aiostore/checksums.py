@@ -152,6 +152,15 @@ def combine(algorithm: str, first: int, second: int, length: int) -> int:
     return _multiply(algorithm, _power(algorithm, 8 * length), first) ^ second
 
 
+def combine_digests(algorithm: str, digests: Sequence[tuple[str, int]]) -> str:
+    """The CRC of a whole in hexadecimal digits, out of those of its pieces in order, each with its size."""
+    first, _ = digests[0]
+    whole = int(first, 16)
+    for piece, size in digests[1:]:
+        whole = combine(algorithm, whole, int(piece, 16), size)
+    return f"{whole:0{len(first)}x}"
+
+
 def _multiply(algorithm: str, left: int, right: int) -> int:
     """The product of two polynomials, modulo the CRC's; bits are reflected, so the highest stands for x**0."""
     width, polynomial = _POLYNOMIALS[algorithm]

@@ -28,6 +28,8 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "file": "aiostore.services.local:SCHEME",
     "http": "aiostore.services.http:SCHEME",
     "https": "aiostore.services.http:SCHEME",
+    "gcs": "aiostore.services.gcs:SCHEME",
+    "gs": "aiostore.services.gcs:SCHEME",
     "memory": "aiostore.services.memory:SCHEME",
     "s3": "aiostore.services.s3:SCHEME",
     "s3a": "aiostore.services.s3:SCHEME",

@@ -117,7 +117,7 @@ class S3Multipart(BaseDriver):
         if algorithm is not None:
             headers["x-amz-checksum-type"] = "FULL_OBJECT"
             if checksums.combinable(algorithm) and all(algorithm in part.checksums for part in parts):
-                whole = _combine(algorithm, parts)
+                whole = checksums.combine_digests(algorithm, [(part.checksums[algorithm], part.size) for part in parts])
                 headers[f"x-amz-checksum-{algorithm}"] = checksum_from_hex(whole)
             else:
                 algorithm = None
@@ -180,15 +180,6 @@ class S3Multipart(BaseDriver):
         query = "" if options.source_version is None else encode_query((("versionId", options.source_version),))
         await discard(await client.send(operation, "HEAD", source, asked, query))
         return headers
-
-
-def _combine(algorithm: str, parts: Sequence[Part]) -> str:
-    """The checksum of all parts together."""
-    whole = 0
-    for part in parts:
-        crc = int(part.checksums[algorithm], 16)
-        whole = crc if part is parts[0] else checksums.combine(algorithm, whole, crc, part.size)
-    return f"{whole:0{len(parts[0].checksums[algorithm])}x}"
 
 
 def _etag(parts: Sequence[Part]) -> str | None:

@@ -1,0 +1,238 @@
+"""Uploads in parts that are objects of their own until they are composed: parallel composite uploads.
+
+They take conditions and tags, which multipart uploads of the XML API do not, and work where there is no XML API. Parts
+lie under :data:`HIDDEN`, which listings leave out. https://docs.cloud.google.com/storage/docs/parallel-composite-uploads
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from urllib.parse import unquote
+
+from aiostore import checksums
+from aiostore.body import Body, Buffers
+from aiostore.drivers.gcs_client import encode_key, object_url
+from aiostore.drivers.gcs_conditions import GCSConditions
+from aiostore.drivers.gcs_resource import (
+    FIELDS,
+    Resource,
+    customer_key,
+    from_resource,
+    predefined_acl,
+    to_meta,
+    to_resource,
+    to_result,
+)
+from aiostore.errors import CorruptedError, NotFoundError, PreconditionFailedError, StoreError
+from aiostore.types import (
+    ANY,
+    DeleteOptions,
+    Match,
+    ObjectMeta,
+    Part,
+    PartPage,
+    PutOptions,
+    PutResult,
+    Upload,
+    UploadPage,
+)
+
+HIDDEN: Final = "aiostore-uploads/"
+"""Where the parts of uploads under way lie."""
+
+SOURCES: Final = 32
+"""Objects that one request composes, at most."""
+
+_KEY: Final = "aiostore-upload-key"
+_MARK: Final = "/begun"
+
+
+def prefix_of(upload: Upload) -> str:
+    """What the names of an upload's objects begin with."""
+    return f"{HIDDEN}{upload.id}"
+
+
+class GCSComposite(GCSConditions):
+    """Uploads as parts that are composed."""
+
+    async def append(self, key: str, body: Body, offset: int, options: PutOptions) -> PutResult:
+        """Compose the object with what is added: ask for it, put the bytes beside it, compose, delete these.
+
+        What the object is stored with is kept, but for access lists. If the last request fails, :meth:`list_multipart`
+        knows of what is left.
+        """
+        client = self._client
+        with self.naming("append", key):
+            if options.if_none_match is not None:
+                return await self.put(key, body, options)
+            known = await client.ask(
+                "append",
+                "GET",
+                object_url(client, key, f"fields={FIELDS},contexts"),
+                key,
+                customer_key(options.encryption),
+            )
+            generation = await self._pinned(key, known, offset, options)
+            upload = Upload(key=key, id=f"composite-{secrets.token_hex(16)}", options=options)
+            name = prefix_of(upload) + _MARK
+            try:
+                added = await self.put(name, body, _part_options(upload))
+                sources = [_source(key, generation), _source(name, added.version)]
+                kept = {**from_resource(known), **to_resource(options)}
+                pinned = replace(options, if_match=Match(version=generation))
+                return await self._compose("append", key, key, sources, kept, pinned)
+            finally:
+                with suppress(StoreError):
+                    await self.delete(name, DeleteOptions())
+
+    async def _pinned(self, key: str, known: Resource, offset: int, options: PutOptions) -> str:
+        """The generation that is appended to."""
+        generation = str(known["generation"])
+        demanded = generation
+        if options.if_match is not None and options.if_match != ANY:
+            demanded = await self._generation(key, options.if_match, self._client)
+        if demanded != generation or int(known["size"]) != offset:
+            raise PreconditionFailedError("the object is not what it was when it was opened; read it anew")
+        return generation
+
+    async def _begin_composite(self, key: str, options: PutOptions) -> Upload:
+        """Leave a mark, so that the upload can be listed and dropped whatever becomes of it."""
+        upload = Upload(key=key, id=f"composite-{secrets.token_hex(16)}", options=options)
+        await self.put(prefix_of(upload) + _MARK, Buffers((), 0), _part_options(upload))
+        return upload
+
+    async def _put_composite_part(self, upload: Upload, number: int, body: Body) -> Part:
+        result = await self.put(_name(upload, number), body, _part_options(upload))
+        return Part(number=number, size=body.size, etag=result.version, checksums=result.checksums)
+
+    async def _list_composite_parts(self, upload: Upload, page_token: str | None) -> PartPage:
+        client = self._client
+        prefix = prefix_of(upload) + "/"
+        url = f"{client.json}/o?prefix={encode_key(prefix)}&fields=items(name,size,generation,crc32c),nextPageToken"
+        if page_token is not None:
+            url += f"&pageToken={encode_key(page_token)}"
+        answer = await client.ask("list_parts", "GET", url, upload.key)
+        found = [to_meta(item) for item in answer.get("items", ())]
+        if not found and page_token is None:
+            raise NotFoundError("there is no such multipart upload: it was completed, aborted or expired")
+        parts = [_part(meta, prefix) for meta in found if meta.key.removeprefix(prefix).isdecimal()]
+        return PartPage(parts=parts, next_token=answer.get("nextPageToken"))
+
+    async def _compose_parts(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
+        """Compose 32 at a time, level by level; what is composed on the way has names of its own, always the same."""
+        sources = [_source(_name(upload, part.number), part.etag) for part in parts]
+        level = 0
+        while len(sources) > SOURCES:
+            level += 1
+            composed = []
+            for position in range(0, len(sources), SOURCES):
+                name = f"{prefix_of(upload)}/{level}-{position // SOURCES:05d}"
+                piece = _part_options(upload)
+                batch = sources[position : position + SOURCES]
+                made = await self._compose("complete_multipart", upload.key, name, batch, to_resource(piece), piece)
+                composed.append(_source(name, made.version))
+            sources = composed
+        if not sources:
+            return await self.put(upload.key, Buffers((), 0), options)
+        whole = replace(upload.options, if_match=options.if_match, if_none_match=options.if_none_match)
+        resource = to_resource(whole)
+        result = await self._compose("complete_multipart", upload.key, upload.key, sources, resource, whole)
+        self._compare(upload.key, parts, result)
+        return replace(result, size=sum(part.size for part in parts))
+
+    async def _compose(
+        self,
+        operation: str,
+        key: str,
+        name: str,
+        sources: Sequence[Resource],
+        resource: Resource,
+        options: PutOptions,
+    ) -> PutResult:
+        """Make ``name`` of ``sources``, described by ``resource``, as ``options`` demand it."""
+        client = self._client
+        url = f"{object_url(client, name)}/compose?fields=size,etag,generation,md5Hash,crc32c"
+        if options.encryption is not None and options.encryption.kms_key is not None:
+            url += f"&kmsKeyName={encode_key(options.encryption.kms_key)}"
+        if options.acl is not None:
+            url += f"&destinationPredefinedAcl={encode_key(predefined_acl(options.acl))}"
+        url, demand = await self._conditions(url, name, options.if_match, options.if_none_match)
+        content = {"sourceObjects": list(sources), "destination": resource}
+        headers = customer_key(options.encryption)
+        return to_result(await client.ask_with(operation, "POST", url, key, content, headers, slow=True, demand=demand))
+
+    def _compare(self, key: str, parts: Sequence[Part], result: PutResult) -> None:
+        """Compare the CRC32C of the whole, which the service knows, with that of what was sent."""
+        if "crc32c" not in result.checksums or not all("crc32c" in part.checksums for part in parts):
+            return
+        sent = checksums.combine_digests("crc32c", [(part.checksums["crc32c"], part.size) for part in parts])
+        if sent != result.checksums["crc32c"]:
+            raise CorruptedError(
+                f"the service made generation {result.version} of other bytes than were sent: their CRC32C differs; "
+                "write it again",
+                key=key,
+                operation="complete_multipart",
+                store=self.location,
+            )
+
+    async def _tidy(self, upload: Upload) -> None:
+        """Drop what a completed upload has left; it is no error of the write if that fails."""
+        with suppress(StoreError):
+            await self._drop_composite(upload)
+
+    async def _drop_composite(self, upload: Upload) -> None:
+        """Delete all that the upload has left, the mark last."""
+        client = self._client
+        prefix = prefix_of(upload) + "/"
+        while True:
+            url = f"{client.json}/o?prefix={encode_key(prefix)}&fields=items(name)&maxResults=1000"
+            answer = await client.ask("abort_multipart", "GET", url, upload.key)
+            names = sorted(item["name"] for item in answer.get("items", ()))
+            if not names:
+                return
+            for position in range(0, len(names), 100):
+                for outcome in await self.delete_many(names[position : position + 100], DeleteOptions()):
+                    if outcome.error is not None:
+                        raise outcome.error
+
+    async def _list_composites(self, prefix: str, page_token: str | None) -> UploadPage:
+        client = self._client
+        url = f"{client.json}/o?prefix={HIDDEN}&fields=items(name,metadata,timeCreated),nextPageToken"
+        if page_token is not None:
+            url += f"&pageToken={encode_key(page_token)}"
+        answer = await client.ask("list_multipart", "GET", url, prefix)
+        uploads: dict[str, Upload] = {}
+        for item in answer.get("items", ()):
+            key = unquote((item.get("metadata") or {}).get(_KEY, ""))
+            # Not the mark alone: a part that was on its way may have arrived when the rest was gone.
+            upload_id = item["name"].removeprefix(HIDDEN).partition("/")[0]
+            if key and key.startswith(prefix) and upload_id not in uploads:
+                started = datetime.fromisoformat(item["timeCreated"])
+                uploads[upload_id] = Upload(key=key, id=upload_id, started=started)
+        return UploadPage(uploads=list(uploads.values()), next_token=answer.get("nextPageToken"))
+
+
+def _part_options(upload: Upload) -> PutOptions:
+    """What a part is stored with: where it is kept and how, as the object will be, and which upload it is of."""
+    options = upload.options
+    return PutOptions(
+        metadata={_KEY: encode_key(upload.key)}, storage_class=options.storage_class, encryption=options.encryption
+    )
+
+
+def _name(upload: Upload, number: int) -> str:
+    return f"{prefix_of(upload)}/{number:05d}"
+
+
+def _source(name: str, generation: str | None) -> Resource:
+    return {"name": name} if generation is None else {"name": name, "generation": generation}
+
+
+def _part(meta: ObjectMeta, prefix: str) -> Part:
+    number = int(meta.key.removeprefix(prefix))
+    return Part(number=number, size=meta.size, etag=meta.version, checksums=meta.checksums)
