@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from aiostore.services.local import LocalStore
     from aiostore.services.memory import MemoryStore
     from aiostore.services.s3 import S3Store
+    from aiostore.services.swift import SwiftStore
     from aiostore.store import Store
     from aiostore.types import (
         Container,
@@ -97,6 +98,7 @@ _MODULES = {
     "services.local": ["LocalStore"],
     "services.memory": ["MemoryStore"],
     "services.s3": ["S3Store"],
+    "services.swift": ["SwiftStore"],
     "store": ["Store"],
     "types": [
         "Container",
@@ -165,6 +167,7 @@ __all__ = [
     "Store",
     "StoreClosedError",
     "StoreError",
+    "SwiftStore",
     "Timeouts",
     "TransientError",
     "UnauthenticatedError",

@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import zlib
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
+from contextlib import aclosing, suppress
 from functools import cache, lru_cache
 from importlib import import_module
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, cast
 
+from aiostore.body import Body
 from aiostore.errors import ConfigurationError
 from aiostore.types import Buffer
 
@@ -99,15 +100,38 @@ async def digest(algorithm: str, buffers: Sequence[Buffer]) -> str:
     """
     hasher = new(algorithm)
     if sum(memoryview(buffer).nbytes for buffer in buffers) <= LOOP_LIMITS.get(algorithm, _LOOP_LIMIT):
-        _update(hasher, buffers)
+        _update((hasher,), buffers)
     else:
-        await asyncio.to_thread(_update, hasher, buffers)
+        await asyncio.to_thread(_update, (hasher,), buffers)
     return hasher.hexdigest()
 
 
-def _update(hasher: Hasher, buffers: Sequence[Buffer]) -> None:
+async def digests(algorithms: Collection[str], body: Body) -> dict[str, str]:
+    """Several checksums of a body, by their algorithms; in worker threads as for `digest`.
+
+    Raises:
+        ConfigurationError: as for `new`.
+        OSError: if the body cannot be read.
+    """
+    hashers = {algorithm: new(algorithm) for algorithm in algorithms}
+    buffers = body.buffers
+    if buffers is not None:
+        if body.size <= min(LOOP_LIMITS.get(algorithm, _LOOP_LIMIT) for algorithm in algorithms):
+            _update(hashers.values(), buffers)
+        else:
+            await asyncio.to_thread(_update, hashers.values(), buffers)
+    else:
+        # The cast: a generator must be closed, which the type AsyncIterator does not tell.
+        async with aclosing(cast("AsyncGenerator[Buffer, None]", body.chunks())) as chunks:
+            async for chunk in chunks:
+                await asyncio.to_thread(_update, hashers.values(), (chunk,))
+    return {algorithm: hasher.hexdigest() for algorithm, hasher in hashers.items()}
+
+
+def _update(hashers: Iterable[Hasher], buffers: Sequence[Buffer]) -> None:
     for buffer in buffers:
-        hasher.update(buffer)
+        for hasher in hashers:
+            hasher.update(buffer)
 
 
 @cache

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.servers import tls
 from tests.servers.server import S3Endpoint, Server, ServerStartError, free_ports
+from tests.servers.swift_account import set_temp_url_key, v1_access
 
 ACCESS_KEY_ID = "testaccess0123456789"
 SECRET_ACCESS_KEY = "testsecret0123456789abcdefghijklmnopqrst"
@@ -57,6 +58,7 @@ class Ceph(Server[CephEndpoint]):
         self.spawn("radosgw", "-f", "-n", "client.rgw", env=self._env)
         self.wait_for_http(f"http://127.0.0.1:{http}/")
         self._create_user()
+        set_temp_url_key(*v1_access(f"http://127.0.0.1:{http}/auth/v1.0", "tester:swift", SWIFT_KEY))
         version = self.run("ceph", "--version").split()[2]
         return CephEndpoint(
             server="Ceph RADOS Gateway",

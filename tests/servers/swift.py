@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers.server import S3Endpoint, Server, free_ports
+from tests.servers.swift_account import set_temp_url_key, v1_access
 
 VERSION = "2.38.3"
 
@@ -46,6 +47,7 @@ class Swift(Server[SwiftEndpoint]):
         for port in (*storage, proxy):
             self.wait_for_http(f"http://127.0.0.1:{port}/healthcheck")
         url = f"http://127.0.0.1:{proxy}"
+        set_temp_url_key(*v1_access(f"{url}/auth/v1.0", "test:tester", "testing"))
         return SwiftEndpoint(
             server="OpenStack Swift",
             version=VERSION,

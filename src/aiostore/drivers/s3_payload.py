@@ -8,25 +8,20 @@ A service of no known dialect gets that under ``integrity="require"``; otherwise
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
-from typing import Final, NamedTuple, cast
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from aiostore import checksums
 from aiostore.body import Body, Buffers
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_headers import checksum_from_hex
 from aiostore.drivers.sigv4 import UNSIGNED_PAYLOAD
-from aiostore.types import NOTHING, Buffer
+from aiostore.types import NOTHING
 
 _LOOP_LIMIT: Final = 256 * 1024
 """Bytes that are hashed in the event loop; more goes to a worker thread."""
-
-_CRC_LOOP_LIMIT: Final = 1024 * 1024
-"""The same where there are only CRCs, which take 0.1 ms for a MiB."""
 
 
 class Guard(NamedTuple):
@@ -78,7 +73,7 @@ class Guarding:
             wanted.append(self._algorithm)
         if self._md5 and "md5" not in given:
             wanted.append("md5")
-        known = {**given, **await _compute(body, wanted)} if wanted else given
+        known = {**given, **await checksums.digests(wanted, body)} if wanted else given
         return self._guard(known)
 
     def _guard(self, known: Mapping[str, str]) -> Guard:
@@ -107,27 +102,3 @@ def document(data: bytes) -> tuple[Body, str, dict[str, str]]:
     """Return a small XML body, its payload hash, and the Content-MD5 that some requests demand."""
     md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
     return Buffers((data,), len(data)), hashlib.sha256(data).hexdigest(), {"content-md5": md5}
-
-
-async def _compute(body: Body, algorithms: list[str]) -> dict[str, str]:
-    buffers = body.buffers
-    if buffers is not None:
-        hashers = {algorithm: checksums.new(algorithm) for algorithm in algorithms}
-        limit = _LOOP_LIMIT if {"sha256", "md5"} & hashers.keys() else _CRC_LOOP_LIMIT
-        if body.size <= limit:
-            _update(hashers, buffers)
-        else:
-            await asyncio.to_thread(_update, hashers, buffers)
-    else:
-        hashers = {algorithm: checksums.new(algorithm) for algorithm in algorithms}
-        # The cast: a generator must be closed, which the type AsyncIterator does not tell.
-        async with aclosing(cast("AsyncGenerator[Buffer, None]", body.chunks())) as chunks:
-            async for chunk in chunks:
-                await asyncio.to_thread(_update, hashers, (chunk,))
-    return {algorithm: hasher.hexdigest() for algorithm, hasher in hashers.items()}
-
-
-def _update(hashers: Mapping[str, checksums.Hasher], buffers: Sequence[Buffer]) -> None:
-    for buffer in buffers:
-        for hasher in hashers.values():
-            hasher.update(buffer)

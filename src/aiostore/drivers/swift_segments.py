@@ -1,0 +1,203 @@
+"""The segments of static large objects: where they are, which upload they belong to, and when they may go.
+
+They lie in a container of their own, ``CONTAINER_segments``, as python-swiftclient has it:
+
+- ``.aiostore/segments/ID/00000001`` and so on are the segments of one upload,
+- ``.aiostore/uploads/ID`` is empty and there as long as they may be needless: while the upload is under way, and while
+  the object that they make up is being replaced. Its content type names the object's key.
+
+So whatever is interrupted can be found and be cleaned up later. Two objects never share segments.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, unquote
+
+from aiostore._http.document import discard, read_document
+from aiostore.body import Buffers
+from aiostore.drivers.sigv4 import encode_path, encode_query
+from aiostore.drivers.swift_bulk import delete_paths
+from aiostore.drivers.swift_client import Client
+from aiostore.drivers.swift_headers import own_upload
+from aiostore.errors import NotFoundError, PermissionDeniedError, StoreError
+from aiostore.types import NOTHING
+
+UPLOADS: Final = ".aiostore/uploads/"
+_SEGMENTS: Final = ".aiostore/segments/"
+_TYPE: Final = "application/x-aiostore-upload"
+_EMPTY: Final = Buffers((), 0)
+_ARCHIVES: Final = ("x-versions-enabled", "x-versions-location", "x-history-location")
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """What makes up one large object: the encoded paths of its segments, and the upload of ours that made them."""
+
+    paths: Sequence[str]
+    upload_id: str | None = None
+
+
+class SegmentContainer:
+    """The container beside the one of ``client`` that holds the segments of its large objects."""
+
+    __slots__ = ("_objects", "client")
+
+    def __init__(self, client: Client) -> None:
+        self._objects = client
+        self.client = Client(client.service, f"{client.container}_segments")
+
+    def key(self, upload_id: str, number: int) -> str:
+        """The key of segment ``number``; the order of keys is that of numbers."""
+        return f"{_SEGMENTS}{upload_id}/{number:08}"
+
+    # --- uploads under way ------------------------------------------------------------------------------------------
+
+    async def mark(self, operation: str, upload_id: str, key: str) -> None:
+        """Note that the segments of ``upload_id`` may be needless; makes the container if it is missing.
+
+        Raises:
+            NotFoundError: if there is no container of objects either.
+        """
+        headers = {"content-type": f"{_TYPE};key={quote(key, safe='')}"}
+        marker = UPLOADS + upload_id
+        try:
+            await discard(await self.client.send(operation, "PUT", marker, headers, body=_EMPTY))
+        except NotFoundError:
+            found = await self._objects.send(operation, "HEAD", None)
+            policy = found.headers.get("x-storage-policy")
+            await discard(
+                await self.client.send(operation, "PUT", None, {"x-storage-policy": policy} if policy else NOTHING)
+            )
+            await discard(await self.client.send(operation, "PUT", marker, headers, body=_EMPTY))
+
+    async def unmark(self, operation: str, upload_id: str) -> None:
+        """Note that the segments of ``upload_id`` are needed, or gone."""
+        await discard(await self.client.send(operation, "DELETE", UPLOADS + upload_id, absent_ok=True))
+
+    async def is_marked(self, operation: str, upload_id: str) -> bool:
+        """Whether the upload is under way."""
+        return (await self.client.send(operation, "HEAD", UPLOADS + upload_id, absent_ok=True)).status != 404
+
+    async def page(
+        self, operation: str, prefix: str, marker: str | None, limit: int = 1000
+    ) -> Sequence[Mapping[str, object]]:
+        """One page of what the container holds; nothing if there is no such container."""
+        pairs = [("format", "json"), ("limit", str(limit)), ("prefix", prefix)]
+        if marker is not None:
+            pairs.append(("marker", marker))
+        try:
+            answer = await self.client.ask(operation, "GET", None, query=encode_query(pairs))
+        except NotFoundError:
+            return ()
+        if not isinstance(answer, list):
+            raise self.client.unreadable(operation, None)
+        return answer
+
+    async def of_upload(
+        self, operation: str, upload_id: str, marker: str | None = None
+    ) -> Sequence[Mapping[str, object]]:
+        """One page of the segments of an upload."""
+        return await self.page(operation, f"{_SEGMENTS}{upload_id}/", marker)
+
+    # --- segments of objects ----------------------------------------------------------------------------------------
+
+    async def needless_after(self, operation: str, key: str, *, but: str | None = None) -> Segments | None:
+        """The segments of the large object at ``key`` that nobody needs once it is replaced, which is noted first.
+
+        None if it is no large object, if its container keeps what is replaced, or if it is of the upload ``but``.
+        """
+        try:
+            head = await self._objects.send(operation, "HEAD", key, absent_ok=True)
+        except PermissionDeniedError:
+            # Whoever may write but not read cannot know.
+            return None
+        if not is_static(head.headers) or await self.are_kept(operation, head.headers):
+            return None
+        found = await self._read(operation, key, head.headers)
+        if found is None or (found.upload_id is not None and found.upload_id == but):
+            return None
+        if found.upload_id is not None:
+            await self.mark(operation, found.upload_id, key)
+        return found
+
+    async def drop(self, operation: str, segments: Segments | None) -> None:
+        """Delete what `needless_after` found. What cannot be deleted stays noted as an upload."""
+        if segments is None:
+            return
+        with suppress(StoreError):
+            await self._delete(operation, segments.paths)
+            if segments.upload_id is not None:
+                await self.unmark(operation, segments.upload_id)
+
+    async def drop_upload(self, operation: str, upload_id: str) -> None:
+        """Delete all segments of an upload, page by page, and the note of it."""
+        while page := await self.of_upload(operation, upload_id):
+            await self._delete(operation, [self.client.path(str(entry.get("name"))) for entry in page])
+        await self.unmark(operation, upload_id)
+
+    async def are_used(self, operation: str, key: str, upload_id: str) -> bool:
+        """Whether the object at ``key`` is made of the segments of ``upload_id``, or may be, as far as one can see."""
+        head = await self._objects.send(operation, "HEAD", key, absent_ok=True)
+        if not is_static(head.headers):
+            return False
+        found = await self._read(operation, key, head.headers)
+        return found is None or found.upload_id == upload_id
+
+    async def are_kept(self, operation: str, head: Mapping[str, str]) -> bool:
+        """Whether the container keeps earlier states, which need their segments; ``head`` is that of an object."""
+        if "x-object-version-id" in head:
+            return True
+        container = await self._objects.send(operation, "HEAD", None)
+        return any(container.headers.get(name, "").lower() not in {"", "false"} for name in _ARCHIVES)
+
+    async def _read(self, operation: str, key: str, head: Mapping[str, str]) -> Segments | None:
+        """The segments of a large object; None if it is no longer one, or if the service does not tell."""
+        upload_id = own_upload(head)
+        if not self.client.service.dialect.manifests:
+            if upload_id is None:
+                return None
+            paths = []
+            marker = None
+            while page := await self.of_upload(operation, upload_id, marker):
+                marker = str(page[-1].get("name"))
+                paths += [self.client.path(str(entry.get("name"))) for entry in page]
+            return Segments(paths, upload_id)
+        response = await self._objects.send(operation, "GET", key, query="multipart-manifest=get")
+        if not is_static(response.headers):
+            # Replaced meanwhile: this may be anything.
+            await response.aclose()
+            return None
+        try:
+            entries = json.loads(await read_document(response))
+            paths = [encode_path(str(entry["name"])) for entry in entries]
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._objects.unreadable(operation, key) from error
+        return Segments(paths, self._upload_of(paths))
+
+    def _upload_of(self, paths: Sequence[str]) -> str | None:
+        """The upload of ours that all ``paths`` belong to."""
+        root = self.client.path(_SEGMENTS)
+        found = {path[len(root) :].partition("/")[0] for path in paths if path.startswith(root)}
+        return found.pop() if len(found) == 1 and all(path.startswith(root) for path in paths) else None
+
+    async def _delete(self, operation: str, paths: Sequence[str]) -> None:
+        size = (await self.client.learn()).delete_batch
+        for first in range(0, len(paths), size):
+            for error in (await delete_paths(self.client, paths[first : first + size], operation)).values():
+                raise error
+
+
+def is_static(headers: Mapping[str, str]) -> bool:
+    """Whether this is the head of a static large object."""
+    return headers.get("x-static-large-object", "").lower() == "true"
+
+
+def key_of(entry: Mapping[str, object]) -> str:
+    """The key of the object that an upload is for, as its note in the listing says; empty if it is none."""
+    kind, _, key = str(entry.get("content_type", "")).replace("; ", ";").partition(";key=")
+    return unquote(key) if kind == _TYPE else ""

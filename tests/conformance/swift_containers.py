@@ -1,0 +1,45 @@
+"""An empty container on a real Swift for each test, deleted with all that is in it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiostore import Limits, Store, SwiftStore
+from aiostore.capabilities import PartLimits
+from tests.servers.swift_account import TEMP_URL_KEY
+
+PARTS = PartLimits(min_size=1, max_size=5 * 1024**3, max_count=1000)
+
+OPERATIONS = frozenset(
+    {
+        *("head", "get", "put", "delete", "delete_many", "list_page", "copy", "sign", "set_metadata"),
+        *("create_multipart", "put_part", "copy_part", "list_parts", "complete_multipart", "abort_multipart"),
+        *("list_multipart", "list_versions", "restore"),
+        *("sibling", "create_container", "delete_container", "list_containers"),
+    }
+)
+"""What Swift has."""
+
+
+@asynccontextmanager
+async def empty_container(
+    *, auth_url: str, username: str, password: str, dialect: str | None = None, project_name: str | None = None
+) -> AsyncIterator[Store]:
+    store = SwiftStore(
+        f"conformance-{secrets.token_hex(8)}",
+        auth_url=auth_url,
+        username=username,
+        password=password,
+        project_name=project_name,
+        temp_url_key=TEMP_URL_KEY,
+        dialect=dialect,
+        limits=Limits(part_size=1024**2),
+    )
+    async with store:
+        await store.create_container()
+        try:
+            yield store
+        finally:
+            await store.delete_container(force=True)

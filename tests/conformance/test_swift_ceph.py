@@ -1,0 +1,30 @@
+"""The conformance suite over Swift's API as Ceph's gateway speaks it: fewer features, and no conditions on writes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from aiostore import Capabilities, Store
+from aiostore.testing import StoreConformance
+from tests.conformance.swift_containers import OPERATIONS, PARTS, empty_container
+from tests.servers.ceph import CephEndpoint
+from tests.servers.swift_account import TEMP_URL_KEY
+
+
+class TestSwiftOnCeph(StoreConformance):
+    capabilities = Capabilities(
+        operations=OPERATIONS - {"copy", "copy_part", "list_versions", "restore"},
+        multipart=PARTS,
+        delete_batch=1000,
+        checksums=("md5",),
+    )
+    secrets = (TEMP_URL_KEY,)
+
+    @pytest.fixture
+    async def store(self, ceph: CephEndpoint) -> AsyncIterator[Store]:
+        async with empty_container(
+            auth_url=ceph.swift_auth_url, username=ceph.swift_user, password=ceph.swift_key, dialect="ceph"
+        ) as store:
+            yield store
