@@ -33,10 +33,13 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "memory": "aiostore.services.memory:SCHEME",
     "s3": "aiostore.services.s3:SCHEME",
     "s3a": "aiostore.services.s3:SCHEME",
+    "swift": "aiostore.services.swift:SCHEME",
 }
 """Where the :class:`Scheme` of each built-in scheme is; imported when a URL names it."""
 
-FORMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = ()
+FORMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (re.compile(r"https?://[^/]+(?:/swift)?/v1/AUTH_[^/]+/[^/]+"), "swift"),
+)
 """URLs of ``http`` and ``https`` that belong to a service, by what they look like without query, and its scheme."""
 
 

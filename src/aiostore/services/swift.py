@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from aiostore.location import Location
 from aiostore.policies import ClientOptions, Integrity, Limits, RetryPolicy, Timeouts
+from aiostore.schemes import Place, Scheme, named_by_host
 from aiostore.store import Store
 from aiostore.wrappers.observe import Observer
 
@@ -112,3 +114,52 @@ class SwiftStore(Store):
             integrity=integrity,
             observers=observers,
         )
+
+
+def place(location: Location) -> Place:
+    """``swift://container/prefix``, or the storage URL ``https://host/v1/AUTH_project/container/prefix``."""
+    if location.scheme == "swift":
+        return named_by_host(location)
+    depth = location.segments.index("v1") + 2
+    options: dict[str, object] = {"storage_url": f"{location.scheme}://{location.host_part}{_head(location, depth)}"}
+    if location.segments[0] == "swift":
+        # Where a RADOS Gateway has its Swift API.
+        options["dialect"] = "ceph"
+    return Place(names=(location.segments[depth],), depth=depth + 1, options=options)
+
+
+def _head(location: Location, depth: int) -> str:
+    return "/" + "/".join(location.path.removeprefix("/").split("/")[:depth])
+
+
+_NAMES = {
+    "auth_url": ("OS_AUTH_URL", "ST_AUTH"),
+    "username": ("OS_USERNAME", "ST_USER"),
+    "password": ("OS_PASSWORD", "ST_KEY"),
+    "user_id": ("OS_USER_ID",),
+    "user_domain_name": ("OS_USER_DOMAIN_NAME",),
+    "user_domain_id": ("OS_USER_DOMAIN_ID",),
+    "project_name": ("OS_PROJECT_NAME", "OS_TENANT_NAME"),
+    "project_id": ("OS_PROJECT_ID", "OS_TENANT_ID"),
+    "project_domain_name": ("OS_PROJECT_DOMAIN_NAME",),
+    "project_domain_id": ("OS_PROJECT_DOMAIN_ID",),
+    "application_credential_id": ("OS_APPLICATION_CREDENTIAL_ID",),
+    "application_credential_name": ("OS_APPLICATION_CREDENTIAL_NAME",),
+    "application_credential_secret": ("OS_APPLICATION_CREDENTIAL_SECRET",),
+    "token": ("OS_AUTH_TOKEN",),
+    "storage_url": ("OS_STORAGE_URL",),
+    "region": ("OS_REGION_NAME",),
+    "interface": ("OS_INTERFACE",),
+}
+"""What a file of secrets may call the options."""
+
+_NO_CREDENTIALS = {"auth_url", "storage_url", "region", "interface"}
+
+SCHEME = Scheme(
+    store=SwiftStore,
+    place=place,
+    userinfo=("username", "password"),
+    credentials=frozenset({*_NAMES, "skip_auth"} - _NO_CREDENTIALS),
+    service="swift",
+    secret_options={name: option for option, names in _NAMES.items() for name in names},
+)
