@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -245,7 +245,7 @@ class Store(CoreStore):
         delimiter: str | None = None,
         start_after: str | None = None,
         limit: int | None = None,
-    ) -> AsyncIterator[ListPage]:
+    ) -> AsyncGenerator[ListPage, None]:
         """A listing page by page: objects and common prefixes as the service answers them, in constant memory.
 
         Without ``delimiter`` every key is an object. A page holds at most ``limit`` entries; it may be empty and not

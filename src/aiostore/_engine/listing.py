@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -55,7 +55,7 @@ async def objects(context: Context, prefix: str, start_after: str | None) -> Asy
 
 async def list_pages(
     context: Context, prefix: str, delimiter: str | None, start_after: str | None, limit: int | None
-) -> AsyncIterator[ListPage]:
+) -> AsyncGenerator[ListPage, None]:
     """The pages of a listing, as the service makes them."""
     driver = context.driver
 

@@ -1,0 +1,177 @@
+"""``glob`` on URLs: what matches is listed as it is asked for, from the literal beginning of each name on."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob as _glob
+import os
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from itertools import islice
+from typing import Final
+
+from aiostore.address import parse
+from aiostore.fs.entries import here, level
+from aiostore.fs.place import AnyPath, Located, Place, Remote, locate
+from aiostore.fs.remote import head, is_directory
+from aiostore.fs.thread import in_thread
+from aiostore.store import Store
+
+BATCH: Final = 200
+"""Local paths that one visit to a thread brings."""
+
+_QUERY: Final = re.compile(r"\?\w+=[^?]*\Z")
+"""The options at the end of a URL; every other question mark of a pattern stands for a character."""
+
+_MAGIC: Final = re.compile(r"[*?[]")
+
+
+async def glob(
+    pathname: AnyPath,
+    *,
+    root_dir: AnyPath | None = None,
+    recursive: bool = False,
+    include_hidden: bool = False,
+    store: Store | None = None,
+) -> list[str]:
+    """All that :func:`iglob` finds."""
+    found = iglob(pathname, root_dir=root_dir, recursive=recursive, include_hidden=include_hidden, store=store)
+    return [path async for path in found]
+
+
+async def iglob(
+    pathname: AnyPath,
+    *,
+    root_dir: AnyPath | None = None,
+    recursive: bool = False,
+    include_hidden: bool = False,
+    store: Store | None = None,
+) -> AsyncIterator[str]:
+    """The paths that match a shell pattern, in no order, as :func:`glob.iglob`: ``*``, ``?``, ``[…]`` and ``**``.
+
+    Matches of a URL are URLs. ``**`` is any number of directories if ``recursive``. Names that begin with a dot match
+    only a pattern that does, or with ``include_hidden``. With ``root_dir``, pattern and matches are relative to it. In
+    the URL of a pattern, a ``?`` begins the options only if ``name=`` follows.
+    """
+    base = None if root_dir is None else here(root_dir, store)
+    if isinstance(base, Remote):
+        pattern, place, skip = _plain(pathname), base, len(base.directory)
+        prefix = base.directory
+    else:
+        found = _locate(pathname, store)
+        if not isinstance(found, Remote):
+            async for path in _local(found, base, recursive=recursive, include_hidden=include_hidden):
+                yield path
+            return
+        place, skip, prefix = found.at(""), 0, ""
+        pattern = found.key + ("/" if found.slash else "")
+    matcher = _Matcher(recursive=recursive, include_hidden=include_hidden)
+    matches = matcher.below(place.at(prefix), pattern.split("/"))
+    async with aclosing(matches):
+        async for key in matches:
+            if key[skip:]:
+                yield key[skip:] if base is not None else place.path(key)
+
+
+def escape(pathname: str) -> str:
+    """The pattern that matches this very path."""
+    address = parse(pathname)
+    return _glob.escape(address) if isinstance(address, str) else str(address.at(_glob.escape(address.path)))
+
+
+def _plain(pathname: AnyPath) -> str:
+    if isinstance(pathname, Located):
+        raise TypeError("iglob: with root_dir the pattern is a str")
+    return os.fspath(pathname)
+
+
+def _locate(pathname: AnyPath, store: Store | None) -> Place:
+    """Where a pattern begins, with the pattern as its key."""
+    if isinstance(pathname, Located) or store is not None:
+        return locate(pathname, store)
+    text = os.fspath(pathname)
+    if "://" not in text:
+        return text
+    query = _QUERY.search(text)
+    end = query.start() if query is not None else len(text)
+    return locate(text[:end].replace("?", "%3F") + text[end:], None)
+
+
+class _Matcher:
+    """The expansion of one pattern, segment by segment."""
+
+    def __init__(self, *, recursive: bool, include_hidden: bool) -> None:
+        self._recursive = recursive
+        self._include_hidden = include_hidden
+
+    async def below(self, place: Remote, segments: list[str]) -> AsyncGenerator[str, None]:
+        """The keys below a directory that the segments match; a directory ends with a slash if the pattern does."""
+        segment, rest = segments[0], segments[1:]
+        if self._recursive and segment == "**":
+            found = self._any_depth(place, rest)
+        elif _glob.has_magic(segment):
+            found = self._names(place, segment, rest)
+        elif rest:
+            found = self.below(place.at(place.directory + segment), rest)
+        else:
+            found = self._literal(place, segment)
+        async with aclosing(found):
+            async for key in found:
+                yield key
+
+    async def _literal(self, place: Remote, name: str) -> AsyncGenerator[str, None]:
+        child = place.at(place.directory + name)
+        if name and await head(child) is not None:
+            yield child.key
+        elif await is_directory(child):
+            yield child.key if name else child.directory
+
+    async def _names(self, place: Remote, pattern: str, rest: list[str]) -> AsyncGenerator[str, None]:
+        matches = re.compile(fnmatch.translate(pattern)).match
+        magic = _MAGIC.search(pattern)
+        literal = pattern[: magic.start()] if magic else pattern
+        hidden = self._include_hidden or pattern.startswith(".")
+        async with aclosing(level(place, literal)) as names:
+            async for name, meta in names:
+                if not name or not matches(name) or (name.startswith(".") and not hidden):
+                    continue
+                if not rest:
+                    yield place.directory + name
+                elif meta is None:
+                    async with aclosing(self.below(place.at(place.directory + name), rest)) as found:
+                        async for key in found:
+                            yield key
+
+    async def _any_depth(self, place: Remote, rest: list[str]) -> AsyncGenerator[str, None]:
+        if not rest:
+            yield place.directory
+        else:
+            async with aclosing(self.below(place, rest)) as found:
+                async for key in found:
+                    yield key
+        async with aclosing(level(place)) as names:
+            async for name, meta in names:
+                if not name or (name.startswith(".") and not self._include_hidden):
+                    continue
+                if not rest:
+                    yield place.directory + name
+                if meta is None:
+                    deeper = self._any_depth(place.at(place.directory + name), rest)
+                    async with aclosing(deeper):
+                        async for key in deeper:
+                            if rest or key != f"{place.directory}{name}/":
+                                yield key
+
+
+async def _local(
+    pattern: str, root_dir: str | None, *, recursive: bool, include_hidden: bool
+) -> AsyncGenerator[str, None]:
+    found = _glob.iglob(pattern, root_dir=root_dir, recursive=recursive, include_hidden=include_hidden)
+    while batch := await in_thread(_take, found):
+        for path in batch:
+            yield path
+
+
+def _take(found: Iterator[str]) -> list[str]:
+    return list(islice(found, BATCH))
