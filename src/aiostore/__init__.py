@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aiostore.handles import AsyncBinaryFile, AsyncTextFile, ObjectStream
     from aiostore.policies import ClientOptions, Limits, RetryPolicy, Timeouts
     from aiostore.protocol import AsyncObjectStore, Driver
+    from aiostore.services.azure import AzureStore
     from aiostore.services.gcs import GCSStore
     from aiostore.services.http import HTTPStore
     from aiostore.services.local import LocalStore
@@ -93,6 +94,7 @@ _MODULES = {
     "capabilities": ["Capabilities", "Conditions", "Guarantee"],
     "handles": ["AsyncBinaryFile", "AsyncTextFile", "ObjectStream"],
     "protocol": ["AsyncObjectStore", "Driver"],
+    "services.azure": ["AzureStore"],
     "services.http": ["HTTPStore"],
     "services.gcs": ["GCSStore"],
     "services.local": ["LocalStore"],
@@ -127,6 +129,7 @@ __all__ = [
     "AsyncBinaryFile",
     "AsyncObjectStore",
     "AsyncTextFile",
+    "AzureStore",
     "Capabilities",
     "ClientOptions",
     "Conditions",

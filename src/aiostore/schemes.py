@@ -25,6 +25,10 @@ GROUP: Final = "aiostore.schemes"
 """The entry points of other packages' schemes."""
 
 BUILT_IN: Final[Mapping[str, str]] = {
+    "abfs": "aiostore.services.azure:SCHEME",
+    "abfss": "aiostore.services.azure:SCHEME",
+    "az": "aiostore.services.azure:SCHEME",
+    "azure": "aiostore.services.azure:SCHEME",
     "file": "aiostore.services.local:SCHEME",
     "http": "aiostore.services.http:SCHEME",
     "https": "aiostore.services.http:SCHEME",
@@ -38,6 +42,15 @@ BUILT_IN: Final[Mapping[str, str]] = {
 """Where the :class:`Scheme` of each built-in scheme is; imported when a URL names it."""
 
 FORMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    # Azure's public and national clouds, its zoned endpoints, and Azurite.
+    (
+        re.compile(
+            r"https?://[a-z0-9-]+\.(?:z[0-9]+\.)?(?:blob|dfs)\."
+            r"(?:core\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net)|storage\.azure\.net)(?:[:/]|$)"
+        ),
+        "az",
+    ),
+    (re.compile(r"https?://[^/]+/devstoreaccount1(?:/|$)"), "az"),
     (re.compile(r"https?://[^/]+(?:/swift)?/v1/AUTH_[^/]+/[^/]+"), "swift"),
 )
 """URLs of ``http`` and ``https`` that belong to a service, by what they look like without query, and its scheme."""
@@ -77,16 +90,17 @@ class Scheme:
     """How a URL becomes a store.
 
     ``store`` is the service's constructor, and ``place`` says which arguments a URL stands for. ``userinfo`` are the
-    two options that ``user:password@`` in a URL gives. ``credentials`` are all options that say who one is: they are
-    taken from one source alone. In the directory of secrets, ``service`` is its part of the file names, and
-    ``secret_options`` the option for each name in the file, or the one option that takes the file as a whole.
+    two options that ``user:password@`` in a URL gives, or empty where ``place`` reads it. ``credentials`` are all
+    options that say who one is: they are taken from one source alone. In the directory of secrets, ``service`` is its
+    part of the file names, and ``secret_options`` the option for each name in the file, or the one option that takes
+    the file as a whole.
     Without ``shared_secret`` there is no file for all containers: where a container is a host, it would learn it.
     ``rest`` is the option that takes, as a mapping, those parameters of the query that are not options.
     """
 
     store: Callable[..., Store]
     place: Callable[[Location], Place] = named_by_host
-    userinfo: tuple[str, str] | None = None
+    userinfo: tuple[str, str] | tuple[()] | None = None
     credentials: frozenset[str] = frozenset()
     service: str | None = None
     shared_secret: bool = True

@@ -349,11 +349,12 @@ class DeleteResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyStep:
-    """One step of a server-side copy; ``token`` continues one that is not ``done``."""
+    """One step of a server-side copy; ``token`` continues one that is not ``done``, at best after ``wait`` seconds."""
 
     done: bool
     token: str | None = None
     result: PutResult | None = None
+    wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

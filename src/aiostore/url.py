@@ -147,7 +147,7 @@ def _userinfo(location: Location, scheme: Scheme) -> dict[str, object]:
     if scheme.userinfo is None:
         # Never shown: what stands before it is a user name and a password.
         raise ConfigurationError("the URL holds credentials before an '@'; give them as options of the store")
-    return {name: value for name, value in zip(scheme.userinfo, location.credentials, strict=True) if value}
+    return {name: value for name, value in zip(scheme.userinfo, location.credentials, strict=False) if value}
 
 
 def _secrets(

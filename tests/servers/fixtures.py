@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import pytest
 
 from tests.servers import SERVERS
+from tests.servers.azurite import Azurite, AzuriteEndpoint
 from tests.servers.ceph import Ceph, CephEndpoint
 from tests.servers.fake_gcs import FakeGCS, GCSEndpoint
 from tests.servers.install import NotInstalledError
@@ -66,6 +67,12 @@ def nginx(request: pytest.FixtureRequest) -> Iterator[NginxEndpoint]:
 def fake_gcs(request: pytest.FixtureRequest) -> Iterator[GCSEndpoint]:
     """fake-gcs-server."""
     yield from _provide(FakeGCS, request)
+
+
+@pytest.fixture(scope="session")
+def azurite(request: pytest.FixtureRequest) -> Iterator[AzuriteEndpoint]:
+    """Azurite."""
+    yield from _provide(Azurite, request)
 
 
 def _provide(kind: type[Server[E]], request: pytest.FixtureRequest) -> Iterator[E]:

@@ -88,6 +88,24 @@ def ensure_environment(name: str, requirements: Sequence[str]) -> Path:
     return programs
 
 
+def ensure_node_package(name: str, version: str) -> Path:
+    """A directory that holds one package from npm; returns its directory of programs.
+
+    Raises:
+        NotInstalledError: if npm cannot install it.
+    """
+    directory = cache() / "npm" / f"{name}-{version}"
+    programs, complete = directory / "node_modules" / ".bin", directory / "complete"
+    if not complete.exists():
+        with _locked(f"npm-{name}"):
+            if not complete.exists():
+                directory.mkdir(parents=True, exist_ok=True)
+                quiet = ("--no-audit", "--no-fund", "--no-progress", "--loglevel", "error")
+                _run("npm", "install", *quiet, "--prefix", str(directory), f"{name}@{version}")
+                complete.touch()
+    return programs
+
+
 def _run(*command: str) -> None:
     print(f"servers: {' '.join(command)}", file=sys.stderr, flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 
@@ -85,6 +86,7 @@ async def _copy(context: Context, source: str, target: str, options: CopyOptions
     driver = context.driver
     step = await driver.copy(source, target, options)
     while not step.done:
+        await asyncio.sleep(step.wait)
         step = await driver.copy(source, target, options, step.token)
     return step.result or PutResult()
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aiohttp
 import pytest
 
@@ -11,13 +13,15 @@ from aiostore.store import Store
 from aiostore.testing.conformance.suite import Suite, lacks, payload, requires, supports
 
 
-async def _send(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+async def _send(
+    method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
     # The URL is sent as it is: quoting it again would break the signature.
     from yarl import URL
 
     async with (
         aiohttp.ClientSession() as session,
-        session.request(method, URL(url, encoded=True), data=body) as response,
+        session.request(method, URL(url, encoded=True), data=body, headers=headers) as response,
     ):
         return response.status, await response.read()
 
@@ -26,15 +30,17 @@ class Signing(Suite):
     """Tests of ``sign``."""
 
     @requires(supports("sign"))
-    @pytest.mark.parametrize("key", ["key", "a b/é+%\U0001f600&?#='\"", "a//b/../c"])
+    @pytest.mark.parametrize("key", ["key", "a b/é+%\U0001f600&?#='\"", "a//b", "a/../b"])
     async def test_a_signed_url_reads_the_object(self, store: Store, key: str) -> None:
+        if key in self.refused_keys:
+            return
         await store.put(key, payload(1000))
         assert await _send("GET", await store.sign(key)) == (200, payload(1000))
         assert await _send("HEAD", await store.sign(key, method="HEAD")) == (200, b"")
 
     @requires(supports("sign"))
     async def test_a_signed_url_writes_and_deletes_the_object(self, store: Store) -> None:
-        status, _ = await _send("PUT", await store.sign("key", method="PUT"), payload(1000))
+        status, _ = await _send("PUT", await store.sign("key", method="PUT"), payload(1000), self.upload_headers)
         assert status in {200, 201}
         assert await store.get("key") == payload(1000)
         status, _ = await _send("DELETE", await store.sign("key", method="DELETE"))

@@ -87,7 +87,8 @@ class Suite:
     ``content_headers`` are those that it keeps. ``etags`` says where the service tells them: in answers to writes
     (``"written"``) and in listings (``"listed"``), and whether every state has one of its own (``"distinct"``), however
     soon it follows. ``secrets`` are strings that no error and no
-    ``repr`` may show. ``part_size`` is the size of the parts that the tests write, in bytes: the smallest that the
+    ``repr`` may show. ``upload_headers`` are those that the service wants with every upload through a signed URL.
+    ``part_size`` is the size of the parts that the tests write, in bytes: the smallest that the
     service takes, but not less than 64 KiB.
     """
 
@@ -106,6 +107,7 @@ class Suite:
         "cache_control",
     )
     secrets: ClassVar[Sequence[str]] = ()
+    upload_headers: ClassVar[Mapping[str, str]] = {}
     part_size: ClassVar[int]
 
     pytestmark = pytest.mark.asyncio

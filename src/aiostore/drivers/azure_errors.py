@@ -1,0 +1,226 @@
+"""What Azure's answers mean.
+
+https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
+https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from aiostore._http.redaction import redact
+from aiostore._http.status import retry_after
+from aiostore.errors import (
+    AlreadyExistsError,
+    ConfigurationError,
+    InvalidKeyError,
+    InvalidRangeError,
+    NotFoundError,
+    NotModifiedError,
+    NotSupportedError,
+    PermissionDeniedError,
+    PreconditionFailedError,
+    RateLimitedError,
+    RequestTimeoutError,
+    StoreError,
+    TransientError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+
+
+class Failure(NamedTuple):
+    """An answer that is no success: what its status line, headers and body say."""
+
+    status: int
+    code: str
+    message: str
+    headers: Mapping[str, str]
+
+
+Demand: TypeAlias = Literal["", "absent", "match"]
+"""What a write demands of the object that it replaces: nothing, that there is none, or that it is a certain one."""
+
+NO_CONTAINER: Final = frozenset({"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled"})
+"""The codes of a container that is missing, not of an object."""
+
+RENEWABLE: Final = frozenset({"InvalidAuthenticationInfo", "AuthenticationFailed"})
+"""The codes that a new token may cure."""
+
+_Meaning = tuple[type[StoreError], str]
+
+_ARCHIVED: Final = "the object is archived; restore it first, then read it when the restoration is done"
+_LEASED: Final = "somebody holds a lease on the object or container; wait until it is released, or break it"
+_NO_OBJECT: Final = "there is no such object"
+_CHANGED: Final = "the object is not what the condition of the request demands"
+_DAMAGED: Final = "the bytes were damaged on the way"
+_RIVAL: Final = (
+    "another writer has published this object while its parts were sent, which drops all others' parts; write it again"
+)
+
+_CODES: Final[Mapping[str, _Meaning]] = {
+    "BlobNotFound": (NotFoundError, _NO_OBJECT),
+    "ResourceNotFound": (NotFoundError, "there is no such object, container or account"),
+    "ContainerNotFound": (NotFoundError, "there is no such container; create it, or check its name and the endpoint"),
+    "ContainerDisabled": (NotFoundError, "the container is disabled"),
+    "CannotVerifyCopySource": (NotFoundError, "the source of the copy cannot be read"),
+    "BlobAlreadyExists": (AlreadyExistsError, "the object exists already"),
+    "ContainerAlreadyExists": (AlreadyExistsError, "the container exists already"),
+    "ConditionNotMet": (PreconditionFailedError, _CHANGED),
+    "TargetConditionNotMet": (PreconditionFailedError, _CHANGED),
+    "SourceConditionNotMet": (PreconditionFailedError, "the source is not what the condition of the request demands"),
+    "CannotVerifyCopySourceConditionNotMet": (PreconditionFailedError, "the source has changed"),
+    "AppendPositionConditionNotMet": (PreconditionFailedError, "others have appended meanwhile; read and decide again"),
+    "MaxBlobSizeConditionNotMet": (PreconditionFailedError, "the object would become larger than the request allows"),
+    "LeaseIdMissing": (PreconditionFailedError, _LEASED),
+    "LeaseAlreadyPresent": (PreconditionFailedError, _LEASED),
+    "LeaseLost": (PreconditionFailedError, "the lease of the request is no longer valid"),
+    "SnapshotsPresent": (PreconditionFailedError, "the object has snapshots; delete them first"),
+    "InvalidBlockList": (PreconditionFailedError, _RIVAL),
+    "BlobNotArchived": (PreconditionFailedError, "the object is not archived"),
+    "InvalidBlobOrBlock": (
+        PreconditionFailedError,
+        "other parts of this object are under way whose ids have another length, as another program gives them; write "
+        "it with one put (a larger part_size), or wait a week until they expire",
+    ),
+    "InvalidBlobType": (
+        NotSupportedError,
+        "the object is of another kind than the request is for: append blobs are appended to and cannot be replaced in "
+        "parts (delete it first, or write with a larger part_size), block blobs are replaced and cannot be appended to",
+    ),
+    "InvalidRange": (InvalidRangeError, "the range starts past the end of the object"),
+    "BlobArchived": (PermissionDeniedError, _ARCHIVED),
+    "BlobBeingRehydrated": (PermissionDeniedError, "the object is being restored; read it when that is done"),
+    "AuthorizationFailure": (PermissionDeniedError, "the credentials, or the account's firewall, do not allow this"),
+    "AuthorizationPermissionMismatch": (
+        PermissionDeniedError,
+        "the credentials do not allow this; check the roles of the user, such as Storage Blob Data Contributor, or the "
+        "permissions of the SAS token",
+    ),
+    "AuthorizationProtocolMismatch": (PermissionDeniedError, "the SAS token does not allow this protocol; use https"),
+    "AuthorizationResourceTypeMismatch": (PermissionDeniedError, "the SAS token is for resources of another type"),
+    "AuthorizationServiceMismatch": (PermissionDeniedError, "the SAS token is for another service"),
+    "AuthorizationSourceIPMismatch": (PermissionDeniedError, "the SAS token does not allow this network address"),
+    "InsufficientAccountPermissions": (PermissionDeniedError, "the account does not allow this"),
+    "AccountIsDisabled": (PermissionDeniedError, "the account is disabled"),
+    "PublicAccessNotPermitted": (PermissionDeniedError, "the account allows no public access; give credentials"),
+    "KeyBasedAuthenticationNotPermitted": (PermissionDeniedError, "the account refuses its keys; use a credential"),
+    "BlobImmutableDueToPolicy": (PermissionDeniedError, "a policy forbids to change or delete the object"),
+    "AuthenticationFailed": (
+        UnauthenticatedError,
+        "the service does not accept the credentials; check account_key, or whether the token has expired",
+    ),
+    "InvalidAuthenticationInfo": (UnauthenticatedError, "the service cannot read the credentials, or they expired"),
+    "NoAuthenticationInformation": (UnauthenticatedError, "the service wants credentials"),
+    "BlobUsesCustomerSpecifiedEncryption": (
+        ConfigurationError,
+        "the object is encrypted with a customer's key or a scope; give the encryption that it was written with",
+    ),
+    "CustomerProvidedKeyInvalidOrMissing": (ConfigurationError, "the customer_key is not that of the object"),
+    "InvalidMetadata": (ConfigurationError, "the service does not accept the metadata"),
+    "EmptyMetadataKey": (ConfigurationError, "metadata needs a name"),
+    "MetadataTooLarge": (ConfigurationError, "there is more metadata than the service keeps, 8 KiB"),
+    "InvalidTag": (ConfigurationError, "the service does not accept these tags"),
+    "InvalidTags": (ConfigurationError, "the service does not accept these tags"),
+    "InvalidBlobTier": (ConfigurationError, "the service does not have this storage class; it has Hot, Cool, Archive"),
+    "AccessTierNotSupportedForBlobType": (ConfigurationError, "objects of this kind have no storage class"),
+    "UnsupportedRehydratePriority": (ConfigurationError, "the object cannot be restored"),
+    "InvalidUri": (InvalidKeyError, "the service cannot read this key"),
+    "InvalidResourceName": (InvalidKeyError, "the service cannot hold this name"),
+    "BlobNameTooLong": (InvalidKeyError, "the key is longer than the service stores, 1,024 characters"),
+    "FeatureNotSupportedForAccount": (NotSupportedError, "the account cannot do this"),
+    "UnsupportedHeader": (NotSupportedError, "the service does not know an option of the request"),
+    "UnsupportedQueryParameter": (NotSupportedError, "the service does not know an option of the request"),
+    "UnsupportedHttpVerb": (NotSupportedError, "the service does not allow this here"),
+    "NotImplemented": (NotSupportedError, "this service cannot do this"),
+    "APINotImplemented": (NotSupportedError, "this service cannot do this"),
+    "FeatureVersionMismatch": (NotSupportedError, "the object was written with a feature that cannot be used here"),
+    "RequestBodyTooLarge": (NotSupportedError, "one request cannot hold so many bytes; write in parts"),
+    "BlockCountExceedsLimit": (NotSupportedError, "the object has as many blocks as one can have, 50,000; write anew"),
+    "Md5Mismatch": (UnavailableError, _DAMAGED),
+    "Crc64Mismatch": (UnavailableError, _DAMAGED),
+    "IncompleteBody": (UnavailableError, "the service received fewer bytes than were sent"),
+    "ContainerBeingDeleted": (UnavailableError, "a container of this name is being deleted; it takes half a minute"),
+    "PendingCopyOperation": (UnavailableError, "the object is the target of a copy that is not done"),
+    "InternalError": (UnavailableError, "the service failed"),
+    "OperationTimedOut": (UnavailableError, "the service could not do it in time"),
+    "AccountBeingCreated": (UnavailableError, "the account is being created"),
+    "ServerBusy": (RateLimitedError, "the service asks for fewer requests"),
+    "TooManyRequests": (RateLimitedError, "the service asks for fewer requests"),
+}
+
+_STATUS: Final[Mapping[int, _Meaning]] = {
+    304: (NotModifiedError, "the object has not changed"),
+    400: (StoreError, "the service does not accept the request"),
+    401: _CODES["NoAuthenticationInformation"],
+    403: (PermissionDeniedError, "the credentials do not allow this"),
+    404: _CODES["ResourceNotFound"],
+    405: _CODES["UnsupportedHttpVerb"],
+    408: (RequestTimeoutError, "the service waited too long for the request's bytes"),
+    409: (PreconditionFailedError, "the request conflicts with the state of the object"),
+    410: (NotFoundError, _NO_OBJECT),
+    412: _CODES["ConditionNotMet"],
+    413: _CODES["RequestBodyTooLarge"],
+    416: _CODES["InvalidRange"],
+    429: _CODES["TooManyRequests"],
+    500: _CODES["InternalError"],
+    501: _CODES["NotImplemented"],
+    502: (UnavailableError, "the service's gateway failed"),
+    503: _CODES["ServerBusy"],
+    504: (UnavailableError, "the service's gateway waited too long"),
+}
+
+_UNSURE: Final = frozenset({500, 502, 504})
+"""The answers of a service that broke down, or of a gateway before it: the request may have been carried out."""
+
+_SAYS_TOO_MUCH: Final = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo", "CannotVerifyCopySource"})
+"""The codes whose message may repeat what was signed, or a signed URL."""
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,63}")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
+
+
+def to_store_error(
+    failure: Failure, *, operation: str, key: str | None = None, store: str | None = None, demand: Demand = ""
+) -> StoreError:
+    """Return the error that ``failure`` means, as the answer to a request with this ``demand``."""
+    status, code = failure.status, failure.code
+    kind, meaning = _meaning(status, code, failure.message)
+    if demand == "absent" and (code in {"BlobAlreadyExists", "InvalidBlockList"} or kind is _STATUS[412][0]):
+        kind, meaning = AlreadyExistsError, "the object exists already"
+    elif demand == "match" and kind is NotFoundError and code not in NO_CONTAINER:
+        kind, meaning = PreconditionFailedError, "there is no object that could be what the condition demands"
+    message = f"{meaning} ({_quote(failure)})"
+    if not issubclass(kind, TransientError):
+        return kind(message, key=key, operation=operation, store=store)
+    wait = retry_after(failure.headers.get("Retry-After"))
+    answered = status not in _UNSURE
+    return kind(message, key=key, operation=operation, store=store, retry_after=wait, answered=answered)
+
+
+def _meaning(status: int, code: str, message: str) -> _Meaning:
+    if status == 304:
+        # The code of a condition that does not hold is the same.
+        return _STATUS[status]
+    if code == "CannotVerifyCopySource":
+        # The status is what the source's own service has answered.
+        return _CODES[code] if status in {404, 409} else (_STATUS.get(status, _STATUS[400])[0], _CODES[code][1])
+    if (known := _CODES.get(code)) is not None:
+        return known
+    if status == 400 and "contentmd5" in message.lower():
+        return _CODES["Md5Mismatch"]
+    if (known := _STATUS.get(status)) is not None:
+        return known
+    return _CODES["InternalError"] if status >= 500 else _STATUS[400]
+
+
+def _quote(failure: Failure) -> str:
+    """What the service said, for who must find out why."""
+    said = f"{failure.status} {failure.code}" if _NAME.fullmatch(failure.code) else str(failure.status)
+    if failure.message and failure.code not in _SAYS_TOO_MUCH:
+        # The request's id and time follow on lines of their own.
+        said = f"{said}: {redact(failure.message.partition(chr(10))[0])[:500].strip()}"
+    request = failure.headers.get("x-ms-request-id", "")
+    return f"{said}; request {request}" if _REQUEST_ID.fullmatch(request) else said

@@ -1,0 +1,80 @@
+"""How a body is guarded on its way to Azure: by its CRC64 where the service checks it, by its MD5 elsewhere.
+
+The CRC costs a fortieth of the MD5. https://learn.microsoft.com/rest/api/storageservices/put-block
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Final, NamedTuple, cast
+
+from aiostore import checksums
+from aiostore.body import Body
+from aiostore.drivers.azure_headers import to_base64
+from aiostore.types import NOTHING, Buffer
+
+
+class Guard(NamedTuple):
+    """``headers`` go with the body; ``held`` are the checksums that held once the service has accepted it."""
+
+    headers: Mapping[str, str]
+    held: Mapping[str, str]
+
+
+_NONE: Final = Guard(NOTHING, NOTHING)
+
+_AT_ONCE: Final = 1024 * 1024
+"""Bytes of one buffer whose CRC is computed in the event loop, 0.03 ms."""
+
+
+class Guarding:
+    """How the bodies of one driver are guarded, whatever they are."""
+
+    __slots__ = ("_wanted", "algorithm")
+
+    def __init__(self, *, crc64: bool, wanted: bool) -> None:
+        self.algorithm = "crc64nvme" if crc64 else "md5"
+        self._wanted = wanted
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _guarding, (self.algorithm == "crc64nvme", self._wanted)
+
+    async def of(self, body: Body, given: Mapping[str, str] = NOTHING) -> Guard:
+        """Return what guards ``body``, whose checksums are known as far as they are ``given``."""
+        if not self._wanted or not body.size:
+            return _NONE
+        algorithm = "md5" if "md5" in given else self.algorithm
+        digest = given.get(algorithm)
+        if digest is None:
+            buffers = body.buffers
+            if buffers is None:
+                digest = await _digest(algorithm, body)
+            elif body.size <= _AT_ONCE and algorithm != "md5":
+                hasher = checksums.new(algorithm)
+                for buffer in buffers:
+                    hasher.update(buffer)
+                digest = hasher.hexdigest()
+            else:
+                digest = await checksums.digest(algorithm, buffers)
+        if algorithm == "md5":
+            headers = {"content-md5": to_base64(digest)}
+        else:
+            # The service wants the lowest byte first.
+            headers = {"x-ms-content-crc64": base64.b64encode(bytes.fromhex(digest)[::-1]).decode()}
+        return Guard(headers, {algorithm: digest})
+
+
+def _guarding(crc64: bool, wanted: bool) -> Guarding:
+    return Guarding(crc64=crc64, wanted=wanted)
+
+
+async def _digest(algorithm: str, body: Body) -> str:
+    hasher = checksums.new(algorithm)
+    # The cast: a generator must be closed, which the type AsyncIterator does not tell.
+    async with aclosing(cast("AsyncGenerator[Buffer, None]", body.chunks())) as chunks:
+        async for chunk in chunks:
+            await asyncio.to_thread(hasher.update, chunk)
+    return hasher.hexdigest()
