@@ -35,6 +35,7 @@ from aiostore.errors import (
     InvalidRangeError,
     NotSupportedError,
     PermissionDeniedError,
+    PreconditionFailedError,
 )
 from aiostore.policies import Timeouts
 from aiostore.types import (
@@ -121,18 +122,32 @@ class SwiftDriver(SwiftLargeObjects, SwiftContainer):
     async def head(self, key: str, options: GetOptions) -> ObjectMeta:
         with self.naming("head", key):
             headers = read_headers(options, ranged=False)
-            response = await self._client.send("head", "HEAD", key, headers, _version(options.version))
-            return read_meta(key, response.headers, response.content_length or 0)
+            response = await self._client.send("head", "HEAD", key, self._sent(headers), _version(options.version))
+            meta = read_meta(key, response.headers, response.content_length or 0)
+            self._compare(options, meta)
+            return meta
+
+    def _sent(self, headers: dict[str, str]) -> dict[str, str]:
+        """``headers`` without a condition that no large object would fulfil; ``_compare`` looks at the answer then."""
+        if not self._dialect.large_etags:
+            headers.pop("if-match", None)
+        return headers
+
+    def _compare(self, options: GetOptions, meta: ObjectMeta) -> None:
+        match = options.if_match
+        if match is not None and match.etag not in {"*", meta.etag} and not self._dialect.large_etags:
+            raise PreconditionFailedError("the object has another ETag than asked for; read it again")
 
     async def get(self, key: str, options: GetOptions) -> GetResult:
         with self.naming("get", key):
             headers = read_headers(options, ranged=True)
-            response = await self._client.send("get", "GET", key, headers, _version(options.version))
+            response = await self._client.send("get", "GET", key, self._sent(headers), _version(options.version))
             try:
                 start, stop, size = check_range(response.status, response.headers, options.start, options.stop)
                 if size == 0 and options.start:
                     raise InvalidRangeError("the object is empty")
                 meta = read_meta(key, response.headers, size)
+                self._compare(options, meta)
             except BaseException:
                 await response.aclose()
                 raise
