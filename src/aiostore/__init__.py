@@ -39,8 +39,6 @@ if TYPE_CHECKING:
         WriteOutcomeUnknownError,
     )
     from aiostore.fs.opening import open_url as open
-    from aiostore.fs.path import StorePath
-    from aiostore.fs.temporary import local_copy
     from aiostore.handles import AsyncBinaryFile, AsyncTextFile, ObjectStream
     from aiostore.policies import ClientOptions, Limits, RetryPolicy, Timeouts
     from aiostore.protocol import AsyncObjectStore, Driver
@@ -94,8 +92,6 @@ _MODULES = {
     ],
     "policies": ["ClientOptions", "Limits", "RetryPolicy", "Timeouts"],
     "capabilities": ["Capabilities", "Conditions", "Guarantee"],
-    "fs.path": ["StorePath"],
-    "fs.temporary": ["local_copy"],
     "handles": ["AsyncBinaryFile", "AsyncTextFile", "ObjectStream"],
     "protocol": ["AsyncObjectStore", "Driver"],
     "services.azure": ["AzureStore"],
@@ -174,7 +170,6 @@ __all__ = [
     "Store",
     "StoreClosedError",
     "StoreError",
-    "StorePath",
     "SwiftStore",
     "Timeouts",
     "TransientError",
@@ -185,7 +180,6 @@ __all__ = [
     "blocking",
     "connect",
     "fs",
-    "local_copy",
     "open",
     "set_memory_limit",
 ]

@@ -17,7 +17,12 @@ WritableBuffer: TypeAlias = bytearray | memoryview
 
 TextMode: TypeAlias = Literal["r", "rt", "tr", "w", "wt", "tw", "x", "xt", "tx", "a", "at", "ta"]
 
-BinaryMode: TypeAlias = Literal["rb", "br", "wb", "bw", "xb", "bx", "ab", "ba"]
+UpdateMode: TypeAlias = Literal[
+    "r+b", "rb+", "br+", "w+b", "wb+", "bw+", "x+b", "xb+", "bx+", "a+b", "ab+", "ba+",
+]  # fmt: skip
+"""Modes that read and write."""
+
+BinaryMode: TypeAlias = Literal["rb", "br", "wb", "bw", "xb", "bx", "ab", "ba"] | UpdateMode
 
 T = TypeVar("T", bytes, str)
 
@@ -97,9 +102,9 @@ class AsyncFile(Protocol[T]):
     """What binary and text files have in common: names and semantics of :mod:`io`, with waiting methods awaited.
 
     A file is opened by ``async with``, or by its first operation; a missing object raises there. It reads or it writes:
-    the other half of the methods raises :class:`io.UnsupportedOperation`. Every method but the properties, ``aclose``
-    and ``abort`` raises ``ValueError`` once the file is closed, and ``RuntimeError`` while another task is in the
-    middle of one.
+    the other half of the methods raises :class:`io.UnsupportedOperation`; binary modes with a ``+`` have both. Every
+    method but the properties, ``aclose`` and ``abort`` raises ``ValueError`` once the file is closed, and
+    ``RuntimeError`` while another task is in the middle of one.
 
     All reads are of the object that was there when the file was opened. A writer publishes its object, atomically, when
     it is closed or its ``async with`` is left without an exception; ``abort``, an exception, a cancellation, or
@@ -181,6 +186,10 @@ class AsyncFile(Protocol[T]):
 
     def tell(self) -> int:
         """The position: of binary files and text writers in bytes, of text readers a number that ``seek`` takes."""
+        ...
+
+    async def truncate(self, size: int | None = None) -> int:
+        """Make a file that reads and writes ``size`` bytes long, or end it at the position; returns the size."""
         ...
 
     async def flush(self) -> None:

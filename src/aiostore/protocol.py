@@ -177,9 +177,13 @@ class AsyncObjectStore(Protocol):
         upload; only where it can do neither, or the object is smaller than a part, are the old bytes read and sent
         again. What was written is on the service in one step, as with ``w``.
 
+        Binary modes with a ``+`` read and write a private copy on the local disk, which replaces the object when the
+        file is closed, provided that this is still what was copied.
+
         Raises:
             ConfigurationError: if mode or options are wrong or do not fit together; it is a ``ValueError``.
-            NotSupportedError: if the mode has a ``+``: an object is read or written, not both.
+            NotSupportedError: if a text mode has a ``+``; or a binary one, if the service cannot tell whether the
+                object was changed meanwhile, and ``best_effort`` is false.
             LookupError: if encoding or error handler are unknown.
         """
         ...

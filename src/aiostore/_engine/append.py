@@ -105,7 +105,7 @@ class Appender:
     async def _continue(self) -> _Continued:
         """Write the object anew, beginning with what is there."""
         meta = self._meta
-        self._writer = self._make(self._options if meta is None else _merged(self._options, meta))
+        self._writer = self._make(self._options if meta is None else merged(self._options, meta))
         await self._guarded(self._writer.keep, meta)
         return self._writer
 
@@ -130,7 +130,7 @@ class Appender:
 
     async def _append(self, body: Body) -> PutResult:
         driver, meta = self._context.driver, self._meta
-        options = _conditional(self._options, meta, driver.capabilities.put)
+        options = conditional(self._options, meta, driver.capabilities.put)
         try:
             result = await self._guarded(driver.append, self._key, body, 0 if meta is None else meta.size, options)
         except NotSupportedError:
@@ -211,11 +211,11 @@ class _Continued(Writer):
             multipart.send(size, partial(copy_part, size), None)
 
     async def _begin(self, total: int | None) -> Multipart:
-        self._options = _conditional(self._options, self._meta, self._context.driver.capabilities.complete)
+        self._options = conditional(self._options, self._meta, self._context.driver.capabilities.complete)
         return await super()._begin(total)
 
     async def _put_once(self, body: Body) -> PutResult:
-        self._options = _conditional(self._options, self._meta, self._context.driver.capabilities.put)
+        self._options = conditional(self._options, self._meta, self._context.driver.capabilities.put)
         return await super()._put_once(body)
 
 
@@ -232,14 +232,14 @@ def _pieces(limits: PartLimits, size: int, part_size: int) -> tuple[int, int]:
     return -(-size // -(-size // largest)), size
 
 
-def _conditional(options: PutOptions, meta: ObjectMeta | None, kept: Conditions) -> PutOptions:
+def conditional(options: PutOptions, meta: ObjectMeta | None, kept: Conditions) -> PutOptions:
     """``options`` under the condition that the object is what ``meta`` says, as far as the service keeps that."""
     if meta is None:
         return replace(options, if_none_match=ANY) if kept.if_absent else options
     return replace(options, if_match=state_of(meta)) if kept.if_match else options
 
 
-def _merged(given: PutOptions, meta: ObjectMeta) -> PutOptions:
+def merged(given: PutOptions, meta: ObjectMeta) -> PutOptions:
     """``given``, and what it leaves out as the object has it."""
     kept = stored_with(meta)
     return replace(

@@ -145,8 +145,8 @@ class Writer:
             conditional
             and not self._best_effort
             and size <= capabilities.max_put
-            and not _holds(capabilities.complete, options)
-            and _holds(capabilities.put, options)
+            and not holds(capabilities.complete, options)
+            and holds(capabilities.put, options)
         )
 
     async def _put_parts(self, size: int, part: Callable[[int, int], Awaitable[Body]], *, in_memory: bool) -> PutResult:
@@ -208,7 +208,7 @@ class Writer:
 
     def _require(self, conditions: Conditions) -> None:
         """Refuse a condition that the service does not keep atomically, unless the caller takes what there is."""
-        if self._best_effort or _holds(conditions, self._options):
+        if self._best_effort or holds(conditions, self._options):
             return
         raise NotSupportedError(
             "this service does not keep the condition against concurrent writers, or not for an object of this size;"
@@ -286,7 +286,7 @@ class Writer:
             await self._multipart.abort()
 
 
-def _holds(conditions: Conditions, options: PutOptions) -> bool:
+def holds(conditions: Conditions, options: PutOptions) -> bool:
     """Whether every condition of ``options`` is kept against concurrent writers."""
     if options.if_match is not None and conditions.if_match is not Guarantee.ATOMIC:
         return False

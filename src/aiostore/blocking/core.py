@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Literal, Self, Unpack, overload
 
 from aiostore.blocking import portal
-from aiostore.blocking.files import Reader, ReadMode, Text, WriteMode, Writer, open_file
+from aiostore.blocking.files import Random, Reader, ReadMode, Text, TextMode, WriteMode, Writer, open_file
 from aiostore.blocking.stream import BlockingStream
 from aiostore.capabilities import Capabilities
-from aiostore.handles import BinaryMode, FileOptions, TextMode
+from aiostore.handles import BinaryMode, FileOptions, UpdateMode
 from aiostore.protocol import Source
 from aiostore.store import Store
 from aiostore.types import Condition, Encryption, ListResult, ObjectMeta, Progress, PutResult
@@ -157,6 +157,8 @@ class BlockingCoreStore:
     def open(self, key: str, mode: ReadMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Reader: ...
     @overload
     def open(self, key: str, mode: WriteMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Writer: ...
+    @overload
+    def open(self, key: str, mode: UpdateMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Random: ...
     def open(
         self, key: str, mode: str = "r", buffering: int = -1, encoding: str | None = None,
         errors: str | None = None, newline: str | None = None, **options: Unpack[FileOptions],
@@ -164,7 +166,9 @@ class BlockingCoreStore:
         """Open an object as :func:`open` does a local file; the file is one of :mod:`io`'s classes.
 
         A writer publishes its object, atomically, when it is closed, or its ``with`` is left without an exception;
-        ``abort()``, an exception there, or dropping the file publishes nothing. ``encoding`` is UTF-8 unless given.
+        ``abort()``, an exception there, or dropping the file publishes nothing. Modes with a ``+`` read and write a
+        private copy on the local disk, which replaces the object if this is still what was copied. ``encoding`` is
+        UTF-8 unless given.
         ``options`` are those of :class:`~aiostore.handles.FileOptions`.
         """
         return open_file(self._store, key, mode, buffering, encoding, errors, newline, options)

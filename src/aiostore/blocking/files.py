@@ -11,10 +11,12 @@ import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from aiostore.blocking.raw import RawFile, RawReader, RawWriter
+from aiostore import handles
+from aiostore.blocking.raw import Ending, RawFile, RawReader, RawUpdater, RawWriter
 from aiostore.errors import ConfigurationError
 from aiostore.files.mode import Mode, check_options, check_text, parse
 from aiostore.files.reader import BinaryReader
+from aiostore.files.updater import BinaryUpdater
 from aiostore.files.writer import BinaryWriter
 from aiostore.handles import BinaryMode, FileOptions
 from aiostore.store import Store
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 
 ReadMode: TypeAlias = Literal["rb", "br"]
 WriteMode: TypeAlias = Literal["wb", "bw", "xb", "bx", "ab", "ba"]
+TextMode: TypeAlias = (
+    handles.TextMode
+    | Literal["r+", "+r", "rt+", "r+t", "w+", "+w", "wt+", "w+t", "x+", "+x", "xt+", "x+t", "a+", "+a", "at+", "a+t"]
+)
+"""Modes of text files, which can be read and written in place here."""
 
 READ_BUFFER = 64 * 1024
 """Bytes of a reader's buffer, and that a read which jumps asks for at least."""
@@ -80,6 +87,36 @@ class Writer(io.BufferedWriter):
         super().__exit__(kind, error, trace)
 
 
+class Random(io.BufferedRandom):
+    """An object that is read and written in place; an :class:`io.BufferedRandom` over a private copy.
+
+    ``close`` publishes what was changed, provided that the object is still what was copied.
+    """
+
+    raw: RawUpdater
+
+    @property
+    def meta(self) -> ObjectMeta | None:
+        """What the service said of the object that was copied; None if there was none."""
+        return self.raw.meta
+
+    @property
+    def result(self) -> PutResult | None:
+        """What the service answered, once the object was published."""
+        return self.raw.result
+
+    def abort(self) -> None:
+        """Close and publish nothing. Safe to repeat, and after ``close``, when it changes nothing."""
+        self.raw.abort()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.abort()
+        super().__exit__(kind, error, trace)
+
+
 class Text(io.TextIOWrapper):
     """An object as text; an :class:`io.TextIOWrapper` over one of the binary files."""
 
@@ -95,8 +132,8 @@ class Text(io.TextIOWrapper):
         super().__exit__(kind, error, trace)
 
 
-def _raw(buffer: object) -> RawFile:
-    return cast("RawFile", cast("io.BufferedReader", buffer).raw)
+def _raw(buffer: object) -> Ending:
+    return cast("Ending", cast("io.BufferedReader", buffer).raw)
 
 
 def open_file(
@@ -109,7 +146,7 @@ def open_file(
     newline: str | None,
     given: FileOptions,
     name: str | None = None,
-) -> Text | Reader | Writer | RawFile:
+) -> Text | Reader | Writer | Random | RawFile | RawUpdater:
     """A file over the object ``key``, open; ``name`` is what it is called, unless that is the key.
 
     ``buffering`` is as in :func:`open`: 0 for none, 1 for text that is handed on line by line, else a number of bytes.
@@ -121,16 +158,19 @@ def open_file(
             RuntimeWarning,
             stacklevel=3,
         )
-    raw = _open_raw(store, key, asked.action, given, key if name is None else name)
+    raw = _open_raw(store, key, asked, given, key if name is None else name)
     if buffering == 0:
         return raw
-    size = buffering if buffering > 1 else None
-    buffer = Reader(raw, size or READ_BUFFER) if isinstance(raw, RawReader) else Writer(raw, size or WRITE_BUFFER)
+    buffer = _buffered(raw, buffering if buffering > 1 else None)
     if asked.binary:
         return buffer
     if newline is None and not raw.readable():
         newline = "\n"  # whoever writes an object, it is the same
+    if isinstance(raw, RawWriter):
+        raw.tells = True
     text = Text(buffer, encoding or "utf-8", errors, newline, line_buffering=buffering == 1)
+    if isinstance(raw, RawWriter):
+        raw.tells = False
     text.mode = mode  # type: ignore[misc]  # as io.open() does
     return text
 
@@ -155,8 +195,21 @@ def check_open(
     return asked
 
 
-def _open_raw(store: Store, key: str, action: str, given: FileOptions, name: str) -> RawReader | RawWriter:
-    file: object = store.open(key, cast("BinaryMode", f"{action}b"), **given)
+def _open_raw(store: Store, key: str, asked: Mode, given: FileOptions, name: str) -> RawReader | RawWriter | RawUpdater:
+    mode = f"{asked.action}b"
+    if asked.updating:
+        mode += "+"
+    file: object = store.open(key, cast("BinaryMode", mode), **given)
     if isinstance(file, BinaryReader):
-        return RawReader(file, name, "rb")
-    return RawWriter(cast("BinaryWriter", file), name, f"{action}b")
+        return RawReader(file, name, mode)
+    if isinstance(file, BinaryUpdater):
+        return RawUpdater(file, name, mode)
+    return RawWriter(cast("BinaryWriter", file), name, mode)
+
+
+def _buffered(raw: RawReader | RawWriter | RawUpdater, size: int | None) -> Reader | Writer | Random:
+    if isinstance(raw, RawReader):
+        return Reader(raw, size or READ_BUFFER)
+    if isinstance(raw, RawUpdater):
+        return Random(raw, size or READ_BUFFER)
+    return Writer(raw, size or WRITE_BUFFER)

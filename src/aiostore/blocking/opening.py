@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 from typing import Literal, Unpack, overload
 
 from aiostore.blocking import portal
-from aiostore.blocking.files import Reader, ReadMode, Text, WriteMode, Writer, check_open, open_file
+from aiostore.blocking.files import Random, Reader, ReadMode, Text, TextMode, WriteMode, Writer, check_open, open_file
 from aiostore.fs.opening import shared_store
 from aiostore.fs.place import AnyPath, shown_as
-from aiostore.handles import BinaryMode, FileOptions, TextMode
+from aiostore.handles import BinaryMode, FileOptions, UpdateMode
 from aiostore.store import Store
 
 
@@ -27,6 +27,8 @@ def open_url(  # type: ignore[overload-overlap]  # 0 is an int, and the first th
 def open_url(path: AnyPath, mode: ReadMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Reader: ...
 @overload
 def open_url(path: AnyPath, mode: WriteMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Writer: ...
+@overload
+def open_url(path: AnyPath, mode: UpdateMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Random: ...
 def open_url(
     path: AnyPath, mode: str = "r", buffering: int = -1, encoding: str | None = None,
     errors: str | None = None, newline: str | None = None, **options: Unpack[FileOptions],

@@ -14,8 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 from aiostore.blocking import portal
+from aiostore.errors import StoreError
 from aiostore.files.file import CLOSED
 from aiostore.files.reader import BinaryReader
+from aiostore.files.updater import BinaryUpdater
 from aiostore.files.writer import BinaryWriter
 from aiostore.types import ObjectMeta, PutResult
 
@@ -26,16 +28,14 @@ AT_HAND = 1024**2
 """Bytes that one way through the loop brings at most, beyond what was asked for."""
 
 
-class RawFile(io.RawIOBase):
-    """What readers and writers share: names, closing, and being dropped."""
+class Ending:
+    """How the raw ends of files are closed, dropped and aborted; to be mixed into a class of ``io``."""
 
+    closed: bool
     name: str
-
-    def __init__(self, name: str, mode: str) -> None:
-        self._portal = portal.current()
-        self._dropped = False
-        self.name = name
-        self.mode = mode
+    mode: str
+    _portal: portal.Portal
+    _dropped = False
 
     def __repr__(self) -> str:
         state = " closed" if self.closed else ""
@@ -43,6 +43,73 @@ class RawFile(io.RawIOBase):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+    def abort(self) -> None:
+        """Close and publish nothing. Safe to repeat, and after ``close``, when it changes nothing."""
+        if not self.closed:
+            self._dropped = True
+            try:
+                self._portal.run(self._abort())
+            finally:
+                self._close_base()
+
+    def close(self) -> None:
+        """Close; a writer publishes its object. Safe to repeat.
+
+        Raises:
+            StoreError: if the object could not be published, or a write before failed: then nothing is published.
+        """
+        if self.closed:
+            return
+        if self._dropped or getattr(self, "_finalizing", False):
+            self._let_go()
+            self._close_base()
+            return
+        try:
+            self._portal.run(self._close())
+        finally:
+            self._close_base()
+
+    def _close_base(self) -> None:
+        raise NotImplementedError
+
+    async def _close(self) -> None:
+        raise NotImplementedError
+
+    async def _abort(self) -> None:
+        raise NotImplementedError
+
+    def _let_go(self) -> None:
+        """Do as ``_abort``, without waiting for anything."""
+        self._portal.soon(self._abort)
+
+    def _dealloc_warn(self, source: object) -> None:
+        if not (self.closed or self._dropped):
+            self._dropped = True
+            warnings.warn(f"unclosed file {source!r}", ResourceWarning, source=source, stacklevel=2)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abort()
+
+
+class RawFile(Ending, io.RawIOBase):
+    """A reader or writer that can do nothing yet."""
+
+    name: str
+    mode: str
+
+    def __init__(self, name: str, mode: str) -> None:
+        self._portal = portal.current()
+        self.name = name
+        self.mode = mode
+
+    def _close_base(self) -> None:
+        io.RawIOBase.close(self)
 
     def _check(self) -> None:
         if self.closed:
@@ -85,51 +152,6 @@ class RawFile(io.RawIOBase):
     def truncate(self, size: int | None = None, /) -> int:
         """Refused: an object that is read stays as it is, and what was written may have been sent."""
         raise self._unsupported("resizable")
-
-    def abort(self) -> None:
-        """Close and publish nothing. Safe to repeat, and after ``close``, when it changes nothing."""
-        if not self.closed:
-            self._dropped = True
-            try:
-                self._portal.run(self._abort())
-            finally:
-                super().close()
-
-    def close(self) -> None:
-        """Close; a writer publishes its object. Safe to repeat.
-
-        Raises:
-            StoreError: if the object could not be published, or a write before failed: then nothing is published.
-        """
-        if self.closed:
-            return
-        if self._dropped or getattr(self, "_finalizing", False):
-            self._portal.soon(self._abort)
-            super().close()
-            return
-        try:
-            self._portal.run(self._close())
-        finally:
-            super().close()
-
-    async def _close(self) -> None:
-        raise NotImplementedError
-
-    async def _abort(self) -> None:
-        raise NotImplementedError
-
-    def _dealloc_warn(self, source: object) -> None:
-        if not (self.closed or self._dropped):
-            self._dropped = True
-            warnings.warn(f"unclosed file {source!r}", ResourceWarning, source=source, stacklevel=2)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self.abort()
 
 
 class RawReader(RawFile):
@@ -244,6 +266,9 @@ class RawWriter(RawFile):
     def __init__(self, file: BinaryWriter, name: str, mode: str) -> None:
         super().__init__(name, mode)
         self._file = file
+        self.tells = False
+        """Set while a text layer is put on: it takes only what can be moved in for a file that knows its position, and
+        writes a byte order mark at its beginning."""
         self._portal.run(file.__aenter__())
 
     @property
@@ -255,6 +280,11 @@ class RawWriter(RawFile):
         """It writes."""
         self._check()
         return True
+
+    def seekable(self) -> bool:
+        """It cannot be moved in."""
+        self._check()
+        return self.tells
 
     def tell(self) -> int:
         """The position in bytes."""
@@ -279,3 +309,66 @@ class RawWriter(RawFile):
 
     async def _abort(self) -> None:
         await self._file.abort()
+
+
+class RawUpdater(Ending, io.FileIO):
+    """An object that is read and written in place: its private copy, published by ``close`` if anything was changed."""
+
+    def __init__(self, file: BinaryUpdater, name: str, mode: str) -> None:
+        self._portal = portal.current()
+        self._revision = file.revision
+        self._changed = self._failed = False
+        path = self._portal.run(self._revision.open())
+        try:
+            super().__init__(path, "a+" if "a" in mode else "r+")
+        except BaseException:
+            self._revision.remove()
+            raise
+        self.name = name
+
+    @property
+    def meta(self) -> ObjectMeta | None:
+        """What the service said of the object that was copied; None if there was none."""
+        return self._revision.meta
+
+    @property
+    def result(self) -> PutResult | None:
+        """What the service answered, once the object was published."""
+        return self._revision.result
+
+    def fileno(self) -> int:
+        """Refused: who writes past this object would be missed."""
+        raise io.UnsupportedOperation("fileno")
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write to the copy."""
+        self._changed = True
+        try:
+            return super().write(data)
+        except BaseException:
+            self._failed = True
+            raise
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Make the copy ``size`` bytes long, or end it at the position; returns the size."""
+        self._changed = True
+        return super().truncate(size)
+
+    def _close_base(self) -> None:
+        io.FileIO.close(self)
+
+    async def _close(self) -> None:
+        if self._failed:
+            self._revision.remove()
+            raise StoreError(
+                "a write failed half-way, so nothing is published; write the object again",
+                key=self.name,
+                operation="write",
+            )
+        await self._revision.commit(changed=self._changed)
+
+    async def _abort(self) -> None:
+        self._revision.remove()
+
+    def _let_go(self) -> None:
+        self._revision.remove()

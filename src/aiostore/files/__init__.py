@@ -1,8 +1,8 @@
 """Objects as files, with the names and habits of :mod:`io`: binary and text, readers and writers.
 
 An object is read by ranges or written as a whole, so a file is either a reader, which can seek, or a writer, which
-cannot. What they promise is written at :class:`~aiostore.protocol.AsyncBinaryFile` and
-:class:`~aiostore.protocol.AsyncTextFile`.
+cannot. Modes with a ``+``, which do both, work on a private local copy. What they promise is written at
+:class:`~aiostore.protocol.AsyncBinaryFile` and :class:`~aiostore.protocol.AsyncTextFile`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from collections.abc import Callable
 from aiostore._engine import options
 from aiostore._engine.append import Appender
 from aiostore._engine.context import Context
+from aiostore._engine.revision import Revision
 from aiostore._engine.write import Writer
-from aiostore.files.mode import Action, check_options, check_text, parse
+from aiostore.errors import NotSupportedError
+from aiostore.files.mode import Action, Mode, check_options, check_text, parse
 from aiostore.files.reader import BinaryReader
 from aiostore.files.text import TextReader, TextWriter
+from aiostore.files.updater import BinaryUpdater
 from aiostore.files.writer import BinaryWriter
 from aiostore.handles import AsyncBinaryFile, AsyncTextFile, FileOptions
 from aiostore.types import GetOptions, PutOptions
@@ -41,6 +44,15 @@ def open_file(
     check_text(asked, encoding, errors, newline, key)
     check_options(asked, given, key)
     encoding, errors = encoding or "utf-8", errors or "strict"
+    if asked.updating:
+        if not asked.binary:
+            raise NotSupportedError(
+                f"mode {mode!r}: text is read or written, not both; use binary mode, or read it and write it anew with"
+                " if_match",
+                key=key,
+                operation="open",
+            )
+        return BinaryUpdater(key, mode, revision(context, key, asked, given), context().driver.location)
     if asked.action == "r":
         reader = _reader(context, key, mode if asked.binary else "rb", given)
         return reader if asked.binary else TextReader(reader, mode, encoding, errors, newline)
@@ -81,6 +93,20 @@ def _writer(context: Callable[[], Context], key: str, mode: str, action: Action,
             best_effort=given.get("best_effort", False),
         )
     return BinaryWriter(context, key, mode, sink, buffer_size=given.get("buffer_size") or BUFFER_SIZE)
+
+
+def revision(context: Callable[[], Context], key: str, asked: Mode, given: FileOptions) -> Revision:
+    """A change of the object in place, for a mode with a ``+``."""
+    return Revision(
+        context,
+        key,
+        asked.action,
+        _stored_with(key, "a" if asked.action == "r" else asked.action, given),
+        part_size=given.get("part_size"),
+        concurrency=given.get("concurrency"),
+        progress=given.get("progress"),
+        best_effort=given.get("best_effort", False),
+    )
 
 
 def _stored_with(key: str, action: Action, given: FileOptions) -> PutOptions:

@@ -144,6 +144,10 @@ class File(Generic[T]):
         """The position."""
         raise NotImplementedError
 
+    async def truncate(self, size: int | None = None) -> int:
+        """Refused: an object that is read stays as it is, and what was written may have been sent."""
+        raise self._unsupported("resizable")
+
     async def flush(self) -> None:
         """Nothing is buffered by a reader."""
         self._check_open()

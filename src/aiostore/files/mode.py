@@ -6,7 +6,7 @@ import codecs
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
-from aiostore.errors import ConfigurationError, NotSupportedError
+from aiostore.errors import ConfigurationError
 from aiostore.handles import FileOptions
 
 Action = Literal["r", "w", "x", "a"]
@@ -20,6 +20,9 @@ WRITING: Final = frozenset(FileOptions.__annotations__) - {"version"}
 APPENDING: Final = WRITING - {"if_match", "if_none_match", "if_absent", "best_effort"}
 """The options that appending takes, which has a condition of its own."""
 
+UPDATING: Final = APPENDING | {"best_effort"}
+"""The options that changing an object in place takes, which has a condition of its own, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mode:
@@ -28,6 +31,7 @@ class Mode:
     text: str
     action: Action
     binary: bool
+    updating: bool
 
 
 def parse(mode: str, key: str) -> Mode:
@@ -35,7 +39,6 @@ def parse(mode: str, key: str) -> Mode:
 
     Raises:
         ConfigurationError: if it is none.
-        NotSupportedError: if it reads and writes.
     """
     if not isinstance(mode, str):
         raise TypeError(f"open {key!r}: the mode is a str, not {type(mode).__name__}")
@@ -43,22 +46,20 @@ def parse(mode: str, key: str) -> Mode:
     actions = given & set("rwxa")
     if given - set("rwxabt+") or len(given) < len(mode) or len(actions) != 1 or given >= {"b", "t"}:
         raise ConfigurationError(
-            f"invalid mode: {mode!r}; the modes are r, w, x and a, each with b for bytes or t for text (the default)",
+            f"invalid mode: {mode!r}; the modes are r, w, x and a, each with b for bytes or t for text (the default),"
+            " and + to read and write",
             key=key,
             operation="open",
         )
-    if "+" in given:
-        raise NotSupportedError(
-            f"invalid mode: {mode!r}; an object is read or written, not both: read it, and write it anew with if_match",
-            key=key,
-            operation="open",
-        )
-    return Mode(mode, cast("Action", actions.pop()), "b" in given)
+    return Mode(mode, cast("Action", actions.pop()), "b" in given, "+" in given)
 
 
 def check_options(mode: Mode, options: FileOptions, key: str) -> None:
     """Raise TypeError for an unknown option, ConfigurationError for one that the mode does not take."""
-    known = {"r": READING, "a": APPENDING}.get(mode.action, WRITING)
+    if mode.updating and mode.action in {"r", "a"}:
+        known = UPDATING
+    else:
+        known = {"r": READING, "a": APPENDING}.get(mode.action, WRITING)
     for name in options:
         if name not in WRITING | READING:
             raise TypeError(f"open() got an unexpected keyword argument {name!r}")

@@ -117,7 +117,7 @@ def _container(source: Remote, target: Remote) -> str | None:
     return unquote(container)
 
 
-async def copy(src: AnyPath, dst: AnyPath, *, follow_symlinks: bool = True, store: Store | None = None) -> str:
+async def copy(src: AnyPath, dst: AnyPath, *, follow_symlinks: bool = True, store: Store | None = None) -> AnyPath:
     """Copy one file to a name, or into a directory under its own name; returns where it is.
 
     Raises:
@@ -321,7 +321,7 @@ async def _rename_directory(source: Remote, target: Remote) -> None:
     await remove_tree(source)
 
 
-async def move(src: AnyPath, dst: AnyPath, *, store: Store | None = None) -> str:
+async def move(src: AnyPath, dst: AnyPath, *, store: Store | None = None) -> AnyPath:
     """Move a file or directory to a name, or into a directory under its own name; returns where it is.
 
     Within one service as :func:`rename`, otherwise it is copied, and deleted when all was copied.

@@ -26,6 +26,7 @@ import pytest
 pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__)))
 
 from aiostore.testing.conformance.attributes import Attributes
+from aiostore.testing.conformance.blocking import BlockingConformance
 from aiostore.testing.conformance.cancellation import Cancellation
 from aiostore.testing.conformance.concurrency import Concurrency
 from aiostore.testing.conformance.conditions import Conditions
@@ -62,6 +63,7 @@ class StoreConformance(
     Cancellation,
     Concurrency,
     FileConformance,
+    BlockingConformance,
     Containers,
     Signing,
     Refusals,
