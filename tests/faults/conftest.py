@@ -9,8 +9,10 @@ from typing import TypeVar
 
 import pytest
 
+from tests.faults.table.azure import AZURITE, AzureBucket
 from tests.faults.table.backend import Bucket, Settings
 from tests.faults.table.s3 import CEPH, LOCALSTACK, S3Bucket
+from tests.servers.azurite import AzuriteEndpoint
 from tests.servers.ceph import CephEndpoint
 from tests.servers.server import S3Endpoint
 
@@ -27,6 +29,12 @@ def ceph_bucket(ceph: CephEndpoint) -> Iterator[S3Bucket]:
 def localstack_bucket(localstack: S3Endpoint) -> Iterator[S3Bucket]:
     """On LocalStack."""
     yield from existing(S3Bucket(backend=LOCALSTACK, endpoint=localstack, name=f"faults-{secrets.token_hex(6)}"))
+
+
+@pytest.fixture(scope="session")
+def azurite_bucket(azurite: AzuriteEndpoint) -> Iterator[AzureBucket]:
+    """On Azurite."""
+    yield from existing(AzureBucket(backend=AZURITE, endpoint=azurite, name=f"faults-{secrets.token_hex(6)}"))
 
 
 def existing(bucket: B) -> Iterator[B]:

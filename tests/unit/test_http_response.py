@@ -103,6 +103,22 @@ async def test_the_answer_to_head_has_a_length_and_no_body() -> None:
         assert server.connections == 1
 
 
+async def test_the_answer_to_head_ends_with_its_head_whatever_it_lacks() -> None:
+    async with serve(b"HTTP/1.1 404 Not Found\r\n\r\n") as server, transport() as client:
+        for _ in range(3):
+            response = await client.request("HEAD", f"{server.url}/a", {})
+            assert (response.status, response.content_length, await response.read()) == (404, None, b"")
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 404 Not Found\r\nConnection: Close\r\n\r\n", b"HTTP/1.0 404 No\r\n\r\n"])
+async def test_a_connection_that_the_service_closes_after_head_is_not_used_again(head: bytes) -> None:
+    async with serve(head) as server, transport() as client:
+        for _ in range(2):
+            await (await client.request("HEAD", f"{server.url}/a", {})).read()
+        assert server.connections == 2
+
+
 async def test_one_connection_serves_head_and_get_in_turn() -> None:
     async def send(request: Request) -> None:
         request.send(OK if request.line.startswith("GET") else b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")

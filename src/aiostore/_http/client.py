@@ -102,6 +102,8 @@ class Transport:
                     # Refused before all was sent: what is left of the body is never sent, nor the connection used.
                     exchange.cut = True
                     sender.cancel()
+            if method == "HEAD" and "Content-Length" not in message.headers:
+                lease.keep(message)
             exchange.answered(payload)
         except BaseException as error:
             exchange.close()

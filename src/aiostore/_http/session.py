@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import ClientRequest, ClientTimeout, TCPConnector
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from aiohttp.http import HttpVersion11, RawResponseMessage
 
 from aiostore._http.exchange import Exchange, harmless
 from aiostore._http.redaction import redact
@@ -99,6 +100,11 @@ class Lease:
         if not (body and self._reusable):
             self.protocol.set_response_params(skip_payload=not body, **_PARSER)
         self._reusable = body
+
+    def keep(self, message: RawResponseMessage) -> None:
+        """Take an answer to HEAD for complete, of which the parser thinks that its body ends with the connection."""
+        if message.version == HttpVersion11 and message.headers.get("Connection", "").lower() != "close":
+            self.protocol._should_close = False
 
     def release(self) -> None:
         """Keep the connection for the next exchange on this route, unless it cannot be used again."""

@@ -136,7 +136,7 @@ class Client:
                     headers.pop("authorization", None)
                     if await authorizer.renew():
                         continue
-                if failure.status == 403 and (skewed := self._skewed(failure)) is not None:
+                if failure.status == 403 and (skewed := self._skewed(failure, now)) is not None:
                     raise skewed.locate(key=key, operation=operation, store=self.store)
                 failure = failure._replace(message=service.hide(failure.message))
                 error = to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
@@ -147,14 +147,13 @@ class Client:
             # From the connection or the credentials, which know nothing of what was being done.
             raise failed.locate(key=key, operation=operation, store=self.store) from failed.__cause__
 
-    def _skewed(self, failure: Failure) -> UnavailableError | None:
-        """What a refusal means that comes with another time than ours; the service's is used from now on."""
+    def _skewed(self, failure: Failure, now: float) -> UnavailableError | None:
+        """What a refusal means of a request that was dated ``now``, where the service says that it is another time."""
         if failure.code != "AuthenticationFailed" or (date := http_date(failure.headers.get("Date", ""))) is None:
             return None
-        skew = date.timestamp() - time.time()
-        if abs(skew - self.service.skew) < _SKEW:
+        if abs(date.timestamp() - now) < _SKEW:
             return None
-        self.service.skew = skew
+        self.service.skew = date.timestamp() - time.time()
         return UnavailableError("this machine's clock is wrong; the service's is used from now on")
 
     async def ask(

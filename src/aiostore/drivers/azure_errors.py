@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from aiostore._http.redaction import redact
-from aiostore._http.status import retry_after
+from aiostore._http.status import error_from_status, retry_after
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
@@ -187,7 +187,11 @@ def to_store_error(
 ) -> StoreError:
     """Return the error that ``failure`` means, as the answer to a request with this ``demand``."""
     status, code = failure.status, failure.code
-    kind, meaning = _meaning(status, code, failure.message)
+    found = _meaning(status, code, failure.message)
+    if found is None:
+        said = redact(failure.message)[:500]
+        return error_from_status(status, said, headers=failure.headers, key=key, operation=operation, store=store)
+    kind, meaning = found
     if demand == "absent" and (code in {"BlobAlreadyExists", "InvalidBlockList"} or kind is _STATUS[412][0]):
         kind, meaning = AlreadyExistsError, "the object exists already"
     elif demand == "match" and kind is NotFoundError and code not in NO_CONTAINER:
@@ -200,7 +204,7 @@ def to_store_error(
     return kind(message, key=key, operation=operation, store=store, retry_after=wait, answered=answered)
 
 
-def _meaning(status: int, code: str, message: str) -> _Meaning:
+def _meaning(status: int, code: str, message: str) -> _Meaning | None:
     if status == 304:
         # The code of a condition that does not hold is the same.
         return _STATUS[status]
@@ -211,9 +215,7 @@ def _meaning(status: int, code: str, message: str) -> _Meaning:
         return known
     if status == 400 and "contentmd5" in message.lower():
         return _CODES["Md5Mismatch"]
-    if (known := _STATUS.get(status)) is not None:
-        return known
-    return _CODES["InternalError"] if status >= 500 else _STATUS[400]
+    return _STATUS.get(status)
 
 
 def _quote(failure: Failure) -> str:
