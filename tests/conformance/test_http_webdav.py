@@ -13,15 +13,17 @@ from aiostore.testing import StoreConformance
 from tests.conformance.test_local import REFUSED
 from tests.servers.nginx import NginxEndpoint
 
+CAPABILITIES = Capabilities(
+    operations=frozenset({"head", "get", "put", "delete", "list_page", "copy", "rename"}),
+    copy=Conditions(if_absent=Guarantee.BEST_EFFORT),
+    max_put=2**62,
+    max_copy=2**62,
+    metadata=False,
+)
+
 
 class TestWebDAV(StoreConformance):
-    capabilities = Capabilities(
-        operations=frozenset({"head", "get", "put", "delete", "list_page", "copy", "rename"}),
-        copy=Conditions(if_absent=Guarantee.BEST_EFFORT),
-        max_put=2**62,
-        max_copy=2**62,
-        metadata=False,
-    )
+    capabilities = CAPABILITIES
     refused_keys = REFUSED
     nested_keys = False
     empty_folders = True

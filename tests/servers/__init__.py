@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
 from tests.servers.ceph import Ceph
 from tests.servers.fake_gcs import FakeGCS
@@ -13,4 +14,4 @@ from tests.servers.nginx import Nginx
 from tests.servers.server import Endpoint, Server
 from tests.servers.swift import Swift
 
-SERVERS: tuple[type[Server[Endpoint]], ...] = (Ceph, LocalStack, Swift, Nginx, FakeGCS, Azurite)
+SERVERS: tuple[type[Server[Endpoint]], ...] = (Ceph, LocalStack, Swift, Nginx, FakeGCS, Azurite, Apache)

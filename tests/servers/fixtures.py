@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import pytest
 
 from tests.servers import SERVERS
+from tests.servers.apache import Apache, ApacheEndpoint
 from tests.servers.azurite import Azurite, AzuriteEndpoint
 from tests.servers.ceph import Ceph, CephEndpoint
 from tests.servers.fake_gcs import FakeGCS, GCSEndpoint
@@ -61,6 +62,12 @@ def swift_s3(request: pytest.FixtureRequest) -> Iterator[SwiftEndpoint]:
 def nginx(request: pytest.FixtureRequest) -> Iterator[NginxEndpoint]:
     """nginx serving a directory."""
     yield from _provide(Nginx, request)
+
+
+@pytest.fixture(scope="session")
+def apache(request: pytest.FixtureRequest) -> Iterator[ApacheEndpoint]:
+    """Apache serving a directory."""
+    yield from _provide(Apache, request)
 
 
 @pytest.fixture(scope="session")

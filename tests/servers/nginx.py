@@ -11,7 +11,9 @@ from tests.servers import tls
 from tests.servers.server import Endpoint, Server, free_ports
 
 DAV_MODULE = "/usr/lib/nginx/modules/ngx_http_dav_ext_module.so"
-USER, PASSWORD = "reader", "readerpass"
+USER, PASSWORD, TOKEN = "reader", "readerpass", "sesame"
+SAID = "$http_authorization|$http_cookie|$http_x_private|$args|$http_x_option"
+"""What ``/said`` shows of a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ http {{
  uwsgi_temp_path {here}/tmp/uwsgi; scgi_temp_path {here}/tmp/scgi;
  client_max_body_size 0; server_tokens off; etag on;
  dav_ext_lock_zone zone=dav:10m;
+ limit_req_zone $binary_remote_addr zone=rate:1m rate=50r/s; limit_conn_zone $binary_remote_addr zone=few:1m;
  server {{
   listen 127.0.0.1:{http}; root {here}/root;
   location / {{ }}
@@ -99,6 +102,17 @@ http {{
   location /norange/ {{ alias {here}/root/; max_ranges 0; }}
   location /noetag/ {{ alias {here}/root/; etag off; }}
   location /slow/ {{ alias {here}/root/; limit_rate 65536; }}
+  location /chunked/ {{ alias {here}/root/; sub_filter never-there x; sub_filter_types *; }}
+  location /weak/ {{ alias {here}/root/; sub_filter never-there x; sub_filter_types *; sub_filter_last_modified on; }}
+  location /limited/ {{ alias {here}/root/; limit_req zone=rate burst=4 nodelay; limit_req_status 429; }}
+  location /few/ {{ alias {here}/root/; limit_conn few 4; limit_conn_status 503; }}
+  location /bearer/ {{ alias {here}/root/; if ($http_authorization != "Bearer {TOKEN}") {{ return 401; }} }}
+  location = /said {{ default_type text/plain; add_header Set-Cookie "session=1; Path=/"; return 200 {SAID}; }}
+  location ~ ^/near/(.*) {{ return 302 /$1; }}
+  location ~ ^/away/(.*) {{ return 302 https://localhost:{https}/$1; }}
+  location ~ ^/there-and-back/(.*) {{ return 302 https://localhost:{https}/back/$1; }}
+  location ~ ^/signed/(.*) {{ return 307 /said?signature=of-the-server; }}
+  location /denied/ {{ return 403; }}
   location /auth/ {{ alias {here}/root/; auth_basic files; auth_basic_user_file {here}/htpasswd; }}
   location = /redirect {{ return 302 /hello.txt; }}
   location = /loop {{ return 302 /loop; }}
@@ -106,6 +120,7 @@ http {{
   location = /503 {{ add_header Retry-After 1 always; return 503; }}
   location = /429 {{ add_header Retry-After 1 always; return 429; }}
   location = /drop {{ return 444; }}
+  location /plain-dav/ {{ alias {here}/dav/; dav_methods PUT DELETE MKCOL COPY MOVE; dav_ext_methods PROPFIND; }}
   location /dav/ {{
    alias {here}/dav/; autoindex on; client_body_temp_path {here}/tmp/dav; create_full_put_path on;
    dav_methods PUT DELETE MKCOL COPY MOVE; dav_ext_methods PROPFIND OPTIONS LOCK UNLOCK; dav_ext_lock zone=dav;
@@ -115,6 +130,8 @@ http {{
  server {{
   listen 127.0.0.1:{https} ssl;
   ssl_certificate {certificate.certificate}; ssl_certificate_key {certificate.key};
+  location = /said {{ default_type text/plain; return 200 {SAID}; }}
+  location ~ ^/back/(.*) {{ return 302 http://127.0.0.1:{http}/$1; }}
   location / {{ {behind_tls} }}
  }}
 }}

@@ -97,8 +97,14 @@ async def _copy_conditionally(
     """A copy that carries a write id: a refusal after a lost answer may have been caused by itself.
 
     So the metadata is given anew, and the copy is pinned to the state of the source that it was read from. What refuses
-    may then be the source's state as well as the target, and services do not tell which.
+    may then be the source's state as well as the target, and services do not tell which. Without metadata there is no
+    id, so that a refusal after a lost answer is an unknown outcome.
     """
+    if not context.driver.capabilities.metadata:
+        try:
+            return await _copy(context, source, target, options)
+        except StoreError as error:
+            return await own_write.judge(context, target, None, PutOptions(), meta.size, error)
     for _ in range(SOURCES):
         stored, write_id = own_write.stamp(context, stored_with(meta))
         pinned = replace(options, replace=stored, source_if_match=_state(meta))

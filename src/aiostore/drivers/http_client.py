@@ -100,6 +100,7 @@ class Client:
         credential, no header and no query of this store.
 
         Raises:
+            InvalidKeyError: if a write is redirected so.
             NotFoundError: also if the server redirects to the same URL with a slash behind it: that is a directory.
             ConfigurationError: if a write is redirected, or a read from https to http.
         """
@@ -112,6 +113,8 @@ class Client:
             if method in {"GET", "HEAD"}:
                 return await self._follow(method, url, headers, response)
             await discard(response)
+            if _target(url, response.headers.get("Location", "")) == url + "/":
+                raise InvalidKeyError("a directory of the server has this name; choose another key")
             raise error_from_status(response.status, headers=response.headers)
         raise await refusal(response)
 

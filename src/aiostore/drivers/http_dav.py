@@ -42,11 +42,13 @@ _PROPERTIES: Final = Buffers(
         b"<getlastmodified/><getetag/><getcontenttype/></prop></propfind>",
     )
 )
-_CONFLICTS: Final = frozenset({404, 405, 409, 500})
-"""Of a write. nginx says 500 where a collection is missing, or is an object."""
+_CONFLICTS: Final = frozenset({400, 404, 405, 409, 500})
+"""Of a write. Where a collection is missing, or is an object, nginx says 500, and Apache 400."""
 _REFUSED: Final = _CONFLICTS | {412}
 _MULTISTATUS: Final = 207
 _ANSWERED: Final = frozenset({404})
+_MISSED: Final = frozenset({301, 400, 404})
+"""Of PROPFIND: Apache redirects to a collection's own URL, and refuses to look into an object as into a collection."""
 
 
 class _Resource(NamedTuple):
@@ -150,9 +152,11 @@ class DAVDriver(HTTPDriver):
         response = await self._client.send(method, url, headers, body, slow=slow, accept=_REFUSED)
         if response.status in _CONFLICTS:
             await discard(response)
-            if not await self._make_parents(target):
-                raise _in_the_way(target) if await self._is_blocked(target) else await refusal(response)
+            await self._make_parents(target)
             response = await self._client.send(method, url, headers, body, slow=slow, accept=_REFUSED)
+            if response.status in _CONFLICTS and await self._is_blocked(target):
+                await discard(response)
+                raise _in_the_way(target)
         if response.status == 412 and headers.get("overwrite") == "F":
             await discard(response)
             raise AlreadyExistsError("the object exists already; choose another key")
@@ -162,30 +166,25 @@ class DAVDriver(HTTPDriver):
         return response.headers
 
     async def _is_blocked(self, key: str) -> bool:
-        """Whether a collection is where an object is to be, or an object where a collection is to be."""
-        found = await self._find(self._client.url(key))
-        if found is not None and found.collection:
-            return True
+        """Whether an object is where a collection is to be, or a collection where an object is to be."""
         at = key.find("/")
         while at >= 0:
             found = await self._find(self._client.url(key[:at]))
-            if found is not None and not found.collection:
-                return True
+            if found is None or not found.collection:
+                return found is not None
             at = key.find("/", at + 1)
-        return False
+        found = await self._find(self._client.url(key))
+        return found is not None and found.collection
 
-    async def _make_parents(self, key: str) -> bool:
-        """MKCOL for the base and each collection above a key, of which many may exist; whether one was made."""
-        made = False
+    async def _make_parents(self, key: str) -> None:
+        """MKCOL for the base and each collection above a key, of which many may exist."""
         at = -1
         while True:
-            url = self._client.url(key[: at + 1])
-            response = await self._client.send("MKCOL", url, accept=_REFUSED)
-            await discard(response)
-            made = made or response.status < 300
+            # Apache answers 403 if another request makes the same one: what it means shows when the write is repeated.
+            await discard(await self._client.send("MKCOL", self._client.url(key[: at + 1]), accept=_REFUSED | {403}))
             at = key.find("/", at + 1)
             if at < 0:
-                return made
+                return
 
     # --- listings ---------------------------------------------------------------------------------------------------
 
@@ -217,10 +216,14 @@ class DAVDriver(HTTPDriver):
 
     async def _ask(self, url: str, depth: str) -> list[_Resource] | None:
         headers = {"depth": depth, "content-type": "application/xml; charset=utf-8"}
-        response = await self._client.send("PROPFIND", url, headers, _PROPERTIES, accept=_ANSWERED)
-        if response.status == 404:
+        response = await self._client.send("PROPFIND", url, headers, _PROPERTIES, accept=_MISSED)
+        if response.status in _MISSED:
             await discard(response)
-            return None
+            if response.status == 301 and response.headers.get("Location", "").endswith(url.rpartition("/")[2] + "/"):
+                return [_Resource(url, True, Entry(""))]
+            if response.status == 404 or (response.status == 400 and url.endswith("/")):
+                return None
+            raise await refusal(response)
         if response.status != _MULTISTATUS:
             await discard(response)
             raise StoreError("the server does not answer PROPFIND as WebDAV servers do; leave webdav=True out")
