@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import heapq
+import statistics
 
 import pytest
 
 from aiostore._engine.window import BEGIN, Window
 
 
-def simulate(window: Window, seconds: float, *, alone: float, shared: float, size: float = 8.0) -> list[int]:
+def simulate(
+    window: Window, seconds: float, *, alone: float, shared: float, size: float = 8.0, crowding: float = 0.0
+) -> list[int]:
     """Transfers of ``size`` over a link that gives each ``alone`` and all together ``shared`` a second.
 
-    Returns the widths that the window had.
+    With ``crowding`` each further transfer costs so large a share of ``shared``. Returns the widths the window had.
     """
     widths = []
     ends: list[float] = []
@@ -18,7 +21,7 @@ def simulate(window: Window, seconds: float, *, alone: float, shared: float, siz
     while clock[0] < seconds:
         while not ends or window.has_room():
             window.begin()
-            rate = min(alone, shared / (len(ends) + 1))
+            rate = min(alone, shared * (1 - crowding * window.size) / max(window.size, len(ends) + 1))
             heapq.heappush(ends, clock[0] + size / rate)
         clock[0] = heapq.heappop(ends)
         window.end(int(size * 1000))
@@ -50,6 +53,19 @@ def test_it_stays_narrow_where_one_transfer_fills_the_link() -> None:
     window = new(64)
     simulate(window, 10, alone=1000, shared=1000)
     assert window.size <= BEGIN + 2
+
+
+def test_it_becomes_narrow_where_transfers_disturb_each_other() -> None:
+    window = new(64)
+    widths = simulate(window, 10, alone=1000, shared=1000, crowding=0.02)
+    assert statistics.median(widths[len(widths) // 2 :]) <= BEGIN // 4
+
+
+def test_it_does_not_stay_narrow_where_that_is_slower() -> None:
+    window = new(64)
+    widths = simulate(window, 10, alone=100, shared=800)
+    assert min(widths) == BEGIN // 4
+    assert statistics.mean(widths) > 0.95 * BEGIN
 
 
 def test_it_finds_the_width_of_a_link_that_bears_sixteen() -> None:

@@ -12,7 +12,10 @@ GAIN = 1.1
 """What counts as more: a tenth above the best rate so far. Less than that is noise."""
 
 ROUNDS = 8
-"""Rounds after which the best rate is measured anew, as links change."""
+"""Rounds after which another width is tried, as links change; twice as many after each trial that gained nothing."""
+
+LONGEST = 64
+"""Rounds between two trials at most."""
 
 
 class Window:
@@ -20,19 +23,23 @@ class Window:
 
     It doubles after each round (as many transfers as it is wide) that moved more bytes a second than any before. The
     first that did not goes back to the width before it: what is gained no more would only add latency. From time to
-    time one more transfer is tried. Rounds in which the caller, not the link, set the pace are not judged.
+    time a quarter of the width is tried and, in turn, twice the width: links change, and where the processor is the
+    limit, a few transfers stay in its caches and are faster than many. Rounds in which the caller, not the link, set
+    the pace are not judged.
     """
 
-    __slots__ = ("_begun", "_best", "_bytes", "_clock", "_doubling", "_full", "_limit", "_moved", "_rounds", "_settled",
-                 "size", "under_way")  # fmt: skip
+    __slots__ = ("_begun", "_best", "_bytes", "_clock", "_down", "_full", "_limit", "_moved", "_rounds", "_settled",
+                 "_surplus", "_wait", "size", "under_way")  # fmt: skip
 
     def __init__(self, limit: int, *, adaptive: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit if adaptive else 0
         self._clock = clock
         self._best = 0.0
-        self._doubling = True
+        self._down = False
+        self._wait = ROUNDS
         self._settled = self.size = min(BEGIN, limit) if adaptive else limit
         self._rounds = 0
+        self._surplus = 0
         self.under_way = 0
         self._restart()
 
@@ -57,6 +64,11 @@ class Window:
     def end(self, size: int) -> None:
         """A transfer has ended, ``size`` bytes of it moved."""
         self.under_way -= 1
+        if self._surplus:
+            # From when the window was wider: their company still slows down the others.
+            self._surplus -= 1
+            self._restart()
+            return
         self._bytes += size
         self._moved += 1
         if self._moved >= self.size and self._limit:
@@ -66,16 +78,26 @@ class Window:
 
     def _judge(self, rate: float) -> None:
         self._rounds += 1
-        if rate > self._best * GAIN:
+        if rate > self._best * GAIN and (self.size != self._settled or not self._best):
             self._best = rate
             self._settled = self.size
-            self.size = min(self._limit, self.size * 2 if self._doubling else self.size + 1)
-            return
-        if self.size > self._settled:
-            self.size = self._settled
-            self._doubling = False
-        elif self._rounds >= ROUNDS:
-            self._rounds = 0
-            self._best = rate
-            self._settled = self.size
-            self.size = min(self._limit, self.size + 1)
+            self._rounds, self._wait = 0, ROUNDS
+            self._try()
+        elif self.size != self._settled:
+            self._change(self._settled)
+            self._down = not self._down
+            # The first trial of a quarter comes soon after it has grown, and the others less and less often.
+            first = self._down and self._wait == ROUNDS
+            self._wait = min(2 * self._wait, LONGEST)
+            self._rounds = self._wait - 2 if first else 0
+        elif self._rounds >= self._wait:
+            self._best, self._rounds = rate, 0
+            self._try()
+
+    def _try(self) -> None:
+        """Another width for the next round."""
+        self._change(max(1, self.size // 4) if self._down else min(self._limit, 2 * self.size))
+
+    def _change(self, size: int) -> None:
+        self._surplus = max(0, self.size - size)
+        self.size = size

@@ -12,6 +12,7 @@ from aiohttp import ClientError, ClientPayloadError, ClientResponseError, Server
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 
+from aiostore._http.receiver import Receiver
 from aiostore.errors import ConnectionLostError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Exchange:
         self.slow = slow
         self.error: BaseException | None = None
         self.cut = False
-        self.payload: StreamReader | None = None
+        self.payload: StreamReader | Receiver | None = None
         self.sending = False
         self.reading = False
         self.queued = 0
@@ -88,6 +89,15 @@ class Exchange:
         self.payload = payload
         self.mark = self.quiet = 0
         payload.on_eof(self.finish)
+
+    def receive(self, payload: StreamReader, length: int) -> Receiver | None:
+        """Receive what is left of ``length`` bytes without the parser; None if the connection is gone already."""
+        lease, transport = self._lease, self.protocol.transport
+        if lease is None or transport is None or transport.is_closing() or payload.exception() is not None:
+            return None
+        lease.interrupt()
+        self.payload = receiver = Receiver(self, payload, length)
+        return receiver
 
     def finish(self) -> None:
         """All is sent and received: give the connection back."""

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from aiohttp import ClientPayloadError, StreamReader
 
 from aiostore._http.exchange import Exchange, harmless
+from aiostore._http.receiver import MOST_AT_ONCE, WORTH, Receiver
 from aiostore.errors import StoreClosedError, TransientError
+
+_CLOSED = "the answer's body was closed before its end"
 
 
 class Response:
@@ -17,7 +20,7 @@ class Response:
     the pool as soon as the last byte has *arrived*, read or not.
     """
 
-    __slots__ = ("_exchange", "_payload", "_rest", "content_length", "headers", "status")
+    __slots__ = ("_exchange", "_payload", "_receiver", "_rest", "content_length", "headers", "status")
 
     def __init__(
         self, status: int, headers: Mapping[str, str], length: int | None, payload: StreamReader, exchange: Exchange
@@ -27,9 +30,14 @@ class Response:
         self.content_length = length
         self._rest = b""
         self._payload: StreamReader | None = payload
+        self._receiver: Receiver | None = None
         self._exchange = exchange
         if payload.is_eof():
             self._take(payload)
+        elif length is not None and length - payload.total_bytes >= WORTH and "Transfer-Encoding" not in headers:
+            self._receiver = exchange.receive(payload, length)
+            if self._receiver is not None:
+                self._payload = None
 
     async def next_chunk(self) -> bytes:
         """The next bytes as they arrive, of any size; ``b""`` is the end, and every call after it.
@@ -39,6 +47,8 @@ class Response:
             RequestTimeoutError: if too few bytes come within the stall window.
             StoreClosedError: if it was closed before its end.
         """
+        if self._receiver is not None:
+            return await self._next(self._receiver)
         if (payload := self._payload) is not None:
             if not payload.is_eof():
                 return await self._receive(payload)
@@ -54,7 +64,11 @@ class Response:
 
         Raises as `next_chunk`, and the error's ``received`` is what came before it.
         """
-        if self._payload is None and self._exchange.error is None:
+        receiver = self._receiver
+        if receiver is not None:
+            if receiver.rest <= MOST_AT_ONCE and not receiver.complete:
+                return await self._whole(receiver)
+        elif self._payload is None and self._exchange.error is None:
             chunk, self._rest = self._rest, b""
             return chunk
         chunks = []
@@ -68,11 +82,49 @@ class Response:
 
     async def aclose(self) -> None:
         """Drop the connection if bytes are still to come. Safe to repeat, and never raises; waits for nothing."""
+        if (receiver := self._receiver) is not None:
+            self._receiver = None
+            if receiver.rest and self._exchange.error is None:
+                self._exchange.error = StoreClosedError(_CLOSED)
+            self._exchange.close()
         if (payload := self._payload) is not None:
             self._payload = None
             if not payload.at_eof() and self._exchange.error is None:
-                self._exchange.error = StoreClosedError("the answer's body was closed before its end")
+                self._exchange.error = StoreClosedError(_CLOSED)
             self._exchange.close()
+
+    async def _next(self, receiver: Receiver) -> bytes:
+        while True:
+            if chunk := receiver.take():
+                return chunk
+            if receiver.complete:
+                self._receiver = None
+                return b""
+            await self._wait(receiver)
+
+    async def _whole(self, receiver: Receiver) -> bytes:
+        receiver.receive_whole()
+        try:
+            while not receiver.complete:
+                await self._wait(receiver)
+        except TransientError as error:
+            error.received = receiver.take()
+            raise
+        self._receiver = None
+        return receiver.take()
+
+    async def _wait(self, receiver: Receiver) -> None:
+        exchange = self._exchange
+        if (error := receiver.error) is None:
+            exchange.reading = True
+            try:
+                await receiver.wait()
+            finally:
+                exchange.reading = False
+        else:
+            exchange.close()
+            self._receiver = None
+            raise exchange.lost(error, answered=True) from harmless(error)
 
     def _take(self, payload: StreamReader) -> None:
         """Take over what is left of a body that has arrived as a whole.
@@ -104,5 +156,5 @@ class Response:
         return chunk
 
     def __del__(self) -> None:
-        if self._payload is not None:
+        if self._payload is not None or self._receiver is not None:
             self._exchange.forget()

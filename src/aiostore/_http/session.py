@@ -106,6 +106,10 @@ class Lease:
         if message.version == HttpVersion11 and message.headers.get("Connection", "").lower() != "close":
             self.protocol._should_close = False
 
+    def interrupt(self) -> None:
+        """The parser does not see the end of this answer."""
+        self._reusable = False
+
     def release(self) -> None:
         """Keep the connection for the next exchange on this route, unless it cannot be used again."""
         session = self._session
