@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aiostore import blocking, fs
     from aiostore._engine.lease import Lease
     from aiostore._engine.probe import ProbeResult
+    from aiostore._engine.transcode import transcode
     from aiostore.budget import set_memory_limit
     from aiostore.capabilities import Capabilities, Conditions, Guarantee
     from aiostore.errors import (
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "_engine.lease": ["Lease"],
     "_engine.probe": ["ProbeResult"],
+    "_engine.transcode": ["transcode"],
     "budget": ["set_memory_limit"],
     "errors": [
         "AlreadyExistsError",
@@ -182,6 +184,7 @@ __all__ = [
     "fs",
     "open",
     "set_memory_limit",
+    "transcode",
 ]
 
 

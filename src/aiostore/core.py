@@ -12,15 +12,14 @@ from weakref import WeakSet
 
 from aiostore import files
 from aiostore._engine import copy as _copy
+from aiostore._engine import decoding, encoding, listing, options, own_write, read, write
 from aiostore._engine import delete as _delete
-from aiostore._engine import listing, options, own_write, read, write
 from aiostore._engine.context import Context
 from aiostore._engine.object_stream import Stream
 from aiostore._engine.window import Window
 from aiostore.capabilities import Capabilities
 from aiostore.errors import (
     ConfigurationError,
-    NotSupportedError,
     StoreClosedError,
 )
 from aiostore.handles import AsyncBinaryFile, AsyncTextFile, BinaryMode, FileOptions, TextMode
@@ -170,15 +169,15 @@ class CoreStore:
         encryption: Encryption | None = None,
         raw: bool = False,
     ) -> bytes:
-        """Read an object, or the bytes ``[start, stop)`` of it; see :meth:`AsyncObjectStore.get`.
-
-        Bytes come as they are stored, with ``raw`` or without: no Content-Encoding is decoded.
-        """
+        """Read an object, or the bytes ``[start, stop)`` of it; see :meth:`AsyncObjectStore.get`."""
         check_key(key, "get")
         get_options = options.get_options(
             key, "get", start, stop, if_match, if_none_match, if_modified_since, version, encryption
         )
-        return await read.read(self._context, key, get_options)
+        meta, data = await read.read_with_meta(self._context, key, get_options)
+        if meta.content_encoding is None or raw or start is not None or stop is not None:
+            return data
+        return await decoding.decoded(self._context, meta, data)
 
     def stream(
         self,
@@ -200,7 +199,7 @@ class CoreStore:
         get_options = options.get_options(
             key, "stream", start, stop, if_match, if_none_match, if_modified_since, version, encryption
         )
-        return Stream(self._context, key, get_options, chunk_size=chunk_size, concurrency=concurrency)
+        return Stream(self._context, key, get_options, chunk_size=chunk_size, concurrency=concurrency, raw=raw)
 
     async def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
         """The bytes ``[start, stop)`` of the stored object; a negative ``start`` counts from the end."""
@@ -278,11 +277,10 @@ class CoreStore:
         check_key(key, "put")
         if content_type is None:
             content_type = options.content_type(key)
+        encoder = None
         if compress is not None or level is not None:
-            raise NotSupportedError(
-                "compression on the way is not available: compress the bytes, and pass content_encoding",
-                key=key, operation="put", store=self.location,
-            )  # fmt: skip
+            encoder = encoding.encoder(compress, level, content_encoding, key)
+            content_encoding = compress
         if (
             metadata is None and content_encoding is None and content_disposition is None and content_language is None
             and cache_control is None and tags is None and storage_class is None and encryption is None
@@ -308,6 +306,8 @@ class CoreStore:
                 if_absent=if_absent,
                 headers=headers,
             )
+        if encoder is not None:
+            data = encoding.encoded(data, encoder, key)
         return await write.put(
             self._context,
             key,

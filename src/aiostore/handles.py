@@ -73,7 +73,10 @@ class FileOptions(TypedDict, total=False):
 
     ``buffer_size`` is the bytes that a reader asks for at least with one request, and that a writer collects before
     they are handed on (64 KiB); ``concurrency`` the most ranges or parts that move at once. A reader takes ``version``,
-    ``encryption`` and ``if_match``; a writer all but ``version``, as ``put`` does.
+    ``encryption``, ``if_match`` and ``raw``; a writer all but ``version`` and ``raw``, as ``put`` does.
+
+    A compressed object is read decoded, unless ``raw``: from its beginning on, so that moving back, or to a place far
+    behind, costs what lies before it. ``compress`` and ``level`` compress what is written.
     """
 
     buffer_size: int | None
@@ -93,6 +96,9 @@ class FileOptions(TypedDict, total=False):
     storage_class: str | None
     acl: str | None
     headers: Mapping[str, str] | None
+    compress: str | None
+    level: int | None
+    raw: bool
     part_size: int | None
     progress: Progress | None
     best_effort: bool

@@ -53,6 +53,7 @@ class Limits:
     siblings share them); ``reads`` and ``writes`` bound the ranges and parts of one call that move at once.
     ``part_size`` is the bytes of one range of a parallel read and of the first parts of a write, kept within the
     service's own limits. ``gap`` is the most bytes between two ranges of ``get_ranges`` that are read in one request.
+    ``max_decompressed_size`` is the most bytes that one object is decompressed to.
 
     With ``adaptive``, these are upper bounds: fewer requests are sent to a service that asks for fewer, and ranges and
     parts begin with a few at once, more as long as that moves more bytes. Without it they are what is done.
@@ -63,10 +64,11 @@ class Limits:
     writes: int = 24
     part_size: int = 8 * 1024**2
     gap: int = 1024**2
+    max_decompressed_size: int = 16 * 1024**3
     adaptive: bool = True
 
     def __post_init__(self) -> None:
-        _check_positive(self, "requests", "reads", "writes", "part_size")
+        _check_positive(self, "requests", "reads", "writes", "part_size", "max_decompressed_size")
         if self.gap < 0:
             raise ConfigurationError("Limits(gap): cannot be negative")
 

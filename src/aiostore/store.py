@@ -100,9 +100,17 @@ class Store(CoreStore):
         return size
 
     async def download(
-        self, key: str, target: Path | BinaryIO, *, version: str | None = None, progress: Progress | None = None
+        self,
+        key: str,
+        target: Path | BinaryIO,
+        *,
+        version: str | None = None,
+        raw: bool = False,
+        progress: Progress | None = None,
     ) -> ObjectMeta:
         """Write the object to a local path, atomically, or to an open binary file, from its position on.
+
+        It is decoded as its Content-Encoding says, unless ``raw``.
 
         Raises:
             CorruptedError: if the bytes do not match their checksum, also after they were read again. A path is then
@@ -112,12 +120,12 @@ class Store(CoreStore):
         check_key(key, "download")
         wanted = options.WHOLE if version is None else GetOptions(version=version)
         if isinstance(target, Path):
-            return await _download.to_path(self._context, key, target, wanted, progress)
+            return await _download.to_path(self._context, key, target, wanted, progress, raw=raw)
         if not hasattr(target, "write"):
             raise TypeError(
                 f"download {key!r}: the target is a Path or an open binary file, not {type(target).__name__}"
             )
-        return await _download.to_file(self._context, key, target, wanted, progress)
+        return await _download.to_file(self._context, key, target, wanted, progress, raw=raw)
 
     async def put_json(self, key: str, value: object, *, if_match: Condition | None = None) -> PutResult:
         """Write ``value`` as JSON (UTF-8, compact).

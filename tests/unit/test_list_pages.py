@@ -24,7 +24,7 @@ async def test_pages_come_one_by_one_with_objects_and_common_prefixes() -> None:
 def test_a_page_of_nothing_or_an_empty_delimiter_is_refused() -> None:
     for options in ({"limit": 0}, {"delimiter": ""}):
         with pytest.raises(ConfigurationError):
-            MemoryStore().list_pages(**options)  # type: ignore[arg-type]  # wrong on purpose
+            MemoryStore().list_pages(**options)
 
 
 @pytest.mark.parametrize("size", [3, 30])

@@ -192,7 +192,7 @@ class _Continued(Writer):
                 await self._copy(meta, piece, copied)
         if copied < meta.size:
             wanted = GetOptions(start=copied or None, if_match=state_of(meta), encryption=self._options.encryption)
-            async with Stream(self._context, self._key, wanted, chunk_size=None, concurrency=None) as stream:
+            async with Stream(self._context, self._key, wanted, raw=True) as stream:
                 async for chunk in stream:
                     await self.write(chunk)
 

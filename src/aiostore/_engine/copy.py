@@ -232,7 +232,7 @@ async def _in_parts(context: Context, meta: ObjectMeta, source: str, target: str
 async def _through(context: Context, source: str, target: str, options: CopyOptions, *, best_effort: bool) -> PutResult:
     """A copy by reading and writing, in bounded memory, for a service without server-side copies."""
     try:
-        async with Stream(_source(context, options), source, GetOptions(), chunk_size=None, concurrency=None) as stream:
+        async with Stream(_source(context, options), source, GetOptions(), raw=True) as stream:
             stored = replace(stored_with(stream.meta), if_none_match=options.if_none_match)
             return await put(context, target, stream, stored, best_effort=best_effort)
     except StoreError as error:

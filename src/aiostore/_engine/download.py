@@ -18,7 +18,7 @@ from aiostore.types import GetOptions, ObjectMeta, Progress
 
 
 async def to_path(
-    context: Context, key: str, target: Path, options: GetOptions, progress: Progress | None
+    context: Context, key: str, target: Path, options: GetOptions, progress: Progress | None, *, raw: bool
 ) -> ObjectMeta:
     """Write the object to ``target``, which is replaced atomically once all bytes are there and verified.
 
@@ -29,7 +29,7 @@ async def to_path(
     descriptor, name = tempfile.mkstemp(prefix=".aiostore-", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            meta = await to_file(context, key, file, options, progress)
+            meta = await to_file(context, key, file, options, progress, raw=raw)
             await settle(asyncio.to_thread(_publish, file, name, target))
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -49,7 +49,7 @@ def _publish(file: BinaryIO, name: str, target: Path) -> None:
 
 
 async def to_file(
-    context: Context, key: str, file: BinaryIO, options: GetOptions, progress: Progress | None
+    context: Context, key: str, file: BinaryIO, options: GetOptions, progress: Progress | None, *, raw: bool
 ) -> ObjectMeta:
     """Write the object to an open binary file, from its position on.
 
@@ -62,14 +62,14 @@ async def to_file(
     begin = file.tell() if seekable else 0
     for attempt in range(1, read.READS + 1):
         try:
-            async with Stream(context, key, options, chunk_size=None, concurrency=None) as stream:
+            async with Stream(context, key, options, raw=raw) as stream:
                 done = 0
                 async for chunk in stream:
                     # A thread that writes into the caller's file must have ended before this call does.
                     await settle(asyncio.to_thread(file.write, chunk))
                     done += len(chunk)
                     if progress is not None:
-                        progress(done, stream.meta.size if stream.meta.size >= 0 else None)
+                        progress(done, None if stream.is_decoded or stream.meta.size < 0 else stream.meta.size)
                 return stream.meta
         except CorruptedError:
             if not seekable or attempt == read.READS:

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
-from aiostore._engine import dropped, own_write, read
+from aiostore._engine import codecs, dropped, own_write, read
 from aiostore._engine.context import Context
+from aiostore._engine.decoding import Decoding, of_object
 from aiostore._engine.pin import Pin
 from aiostore._engine.stream import ReadAhead
 from aiostore.errors import ConfigurationError, StoreClosedError
@@ -25,17 +26,26 @@ class Stream:
         "_closed",
         "_concurrency",
         "_context",
+        "_decoding",
         "_held",
         "_key",
         "_loop",
         "_meta",
         "_options",
+        "_raw",
         "_taken",
         "_verified",
     )  # fmt: skip
 
     def __init__(
-        self, context: Context, key: str, options: GetOptions, *, chunk_size: int | None, concurrency: int | None
+        self,
+        context: Context,
+        key: str,
+        options: GetOptions,
+        *,
+        chunk_size: int | None = None,
+        concurrency: int | None = None,
+        raw: bool = False,
     ) -> None:
         self._ahead: ReadAhead | None = None
         if chunk_size is not None and chunk_size <= 0:
@@ -49,6 +59,8 @@ class Stream:
         self._options = options
         self._chunk_size = chunk_size
         self._concurrency = concurrency
+        self._raw = raw
+        self._decoding: Decoding | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._meta: ObjectMeta | None = None
         self._held = b""
@@ -77,6 +89,11 @@ class Stream:
         """The checksum algorithm that proved all bytes, once the last chunk was read; None if none could."""
         return self._verified
 
+    @property
+    def is_decoded(self) -> bool:
+        """Whether the chunks are other bytes than those that are stored, so that their number is not known."""
+        return self._decoding is not None
+
     async def _open(self) -> ReadAhead:
         if self._closed:
             raise StoreClosedError(
@@ -94,6 +111,10 @@ class Stream:
         self._loop = asyncio.get_running_loop()
         self._ahead = ReadAhead(context, pin, result, start, stop, self._concurrency, check, "stream")
         self._meta = own_write.hide(result.meta)
+        if result.meta.content_encoding is not None and not self._raw and options.start is None is options.stop:
+            undone = codecs.known(result.meta.content_encoding)
+            if undone:
+                self._decoding = of_object(context, self._key, "stream", self._ahead.next_chunk, undone)
         return self._ahead
 
     async def __aenter__(self) -> Self:
@@ -125,7 +146,9 @@ class Stream:
         raise StopAsyncIteration
 
     async def _next_chunk(self) -> bytes:
-        ahead = self._ahead or await self._open()
+        ahead: ReadAhead | Decoding = self._ahead or await self._open()
+        if self._decoding is not None:
+            ahead = self._decoding
         size = self._chunk_size
         if size is None:
             return await ahead.next_chunk()
@@ -145,6 +168,7 @@ class Stream:
         """End every request of this stream. Safe to repeat."""
         self._closed = True
         self._held = b""
+        self._decoding = None
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             await ahead.aclose()

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from aiostore._engine import download, own_write
+from aiostore._engine import codecs, download, own_write
 from aiostore._engine import options as _options
 from aiostore._engine.append import conditional, merged
 from aiostore._engine.context import Context
@@ -85,7 +85,8 @@ class Revision:
 
         Raises:
             NotFoundError: if there is no such object, and there must be one.
-            NotSupportedError: if the service does not keep the condition that the object is still what was copied.
+            NotSupportedError: if the service does not keep the condition that the object is still what was copied, or
+                the object is compressed.
             OSError: if the disk is full.
         """
         # Not in a thread: a call cancelled there would leave a file whose name nobody knows.
@@ -96,10 +97,17 @@ class Revision:
                 if self._action in {"r", "a"}:
                     wanted = GetOptions(encryption=self._options.encryption)
                     try:
-                        self._meta = await download.to_file(self._context, self._key, file, wanted, None)
+                        self._meta = await download.to_file(self._context, self._key, file, wanted, None, raw=True)
                     except NotFoundError:
                         if self._action == "r":
                             raise
+            if self._meta is not None and codecs.known(self._meta.content_encoding):
+                raise NotSupportedError(
+                    "a compressed object is not changed in place: read it, and write it anew with compress",
+                    key=self._key,
+                    operation="open",
+                    store=self._context.driver.location,
+                )
             self._options = self._condition()
         except BaseException:
             self.remove()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import stat
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -45,7 +45,9 @@ def flat(buffer: bytes | bytearray | memoryview) -> memoryview:
     return view.cast("B")
 
 
-async def buffers(source: BinaryIO | Iterable[Buffer] | AsyncIterable[Buffer], key: str) -> AsyncIterator[Buffer]:
+async def buffers(
+    source: BinaryIO | Iterable[Buffer] | AsyncIterable[Buffer], key: str
+) -> AsyncGenerator[Buffer, None]:
     """The bytes of a source of unknown length, block by block, each of them immutable or never touched again.
 
     Files and plain iterables may block, so they are advanced in a worker thread; what they raise is raised here.

@@ -56,10 +56,16 @@ class BlockingStore(ItemStore):
         return portal.run(self._store.size(key))
 
     def download(
-        self, key: str, target: Path | BinaryIO, *, version: str | None = None, progress: Progress | None = None
+        self,
+        key: str,
+        target: Path | BinaryIO,
+        *,
+        version: str | None = None,
+        raw: bool = False,
+        progress: Progress | None = None,
     ) -> ObjectMeta:
         """Write the object to a local path, atomically, or to an open binary file, from its position on."""
-        return portal.run(self._store.download(key, target, version=version, progress=progress))
+        return portal.run(self._store.download(key, target, version=version, raw=raw, progress=progress))
 
     def put_json(self, key: str, value: object, *, if_match: Condition | None = None) -> PutResult:
         """Write ``value`` as JSON (UTF-8, compact)."""

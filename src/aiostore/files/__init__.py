@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aiostore._engine import encoding as _encoding
 from aiostore._engine import options
 from aiostore._engine.append import Appender
 from aiostore._engine.context import Context
 from aiostore._engine.revision import Revision
+from aiostore._engine.encoding import EncodedWriter
 from aiostore._engine.write import Writer
 from aiostore.errors import NotSupportedError
 from aiostore.files.mode import Action, Mode, check_options, check_text, parse
@@ -73,13 +75,18 @@ def _reader(context: Callable[[], Context], key: str, mode: str, given: FileOpti
         wanted,
         buffer_size=given.get("buffer_size") or BUFFER_SIZE,
         concurrency=given.get("concurrency"),
+        raw=given.get("raw", False),
     )
 
 
 def _writer(context: Callable[[], Context], key: str, mode: str, action: Action, given: FileOptions) -> BinaryWriter:
+    encoder = None
+    if (compress := given.get("compress")) is not None or given.get("level") is not None:
+        encoder = _encoding.encoder(compress, given.get("level"), given.get("content_encoding"), key)
+        given = {**given, "content_encoding": compress}
     stored = _stored_with(key, action, given)
     part_size, concurrency, progress = given.get("part_size"), given.get("concurrency"), given.get("progress")
-    sink: Writer | Appender
+    sink: Writer | EncodedWriter | Appender
     if action == "a":
         sink = Appender(context(), key, stored, part_size=part_size, concurrency=concurrency, progress=progress)
     else:
@@ -92,6 +99,8 @@ def _writer(context: Callable[[], Context], key: str, mode: str, action: Action,
             progress=progress,
             best_effort=given.get("best_effort", False),
         )
+    if encoder is not None and isinstance(sink, Writer):
+        sink = EncodedWriter(sink, encoder)
     return BinaryWriter(context, key, mode, sink, buffer_size=given.get("buffer_size") or BUFFER_SIZE)
 
 

@@ -11,13 +11,13 @@ from aiostore.handles import FileOptions
 
 Action = Literal["r", "w", "x", "a"]
 
-READING: Final = frozenset({"buffer_size", "concurrency", "version", "encryption", "if_match"})
+READING: Final = frozenset({"buffer_size", "concurrency", "version", "encryption", "if_match", "raw"})
 """The options that reading takes."""
 
-WRITING: Final = frozenset(FileOptions.__annotations__) - {"version"}
+WRITING: Final = frozenset(FileOptions.__annotations__) - {"version", "raw"}
 """The options that writing takes."""
 
-APPENDING: Final = WRITING - {"if_match", "if_none_match", "if_absent", "best_effort"}
+APPENDING: Final = WRITING - {"if_match", "if_none_match", "if_absent", "best_effort", "compress", "level"}
 """The options that appending takes, which has a condition of its own."""
 
 UPDATING: Final = APPENDING | {"best_effort"}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from collections.abc import Callable
-from dataclasses import replace
+import sys
+from collections.abc import Awaitable, Callable
 
-from aiostore._engine import dropped, own_write, read, verify
+from aiostore._engine import codecs, dropped, own_write, read
 from aiostore._engine.context import Context
-from aiostore._engine.drain import Drain
 from aiostore._engine.pin import Pin
 from aiostore._engine.stream import ReadAhead
 from aiostore.errors import CorruptedError
+from aiostore.files.beginning import drained, head
+from aiostore.files.decoded import Decoded
 from aiostore.files.file import CLOSED, BinaryFile
 from aiostore.handles import WritableBuffer
 from aiostore.types import GetOptions, GetResult, ObjectMeta
@@ -31,7 +32,7 @@ class BinaryReader(BinaryFile):
     """
 
     __slots__ = ("_ahead", "_at", "_begin", "_buffer", "_buffer_size", "_concurrency", "_context", "_corrupted",
-                 "_loop", "_options", "_pin", "_run", "_stop", "_store")  # fmt: skip
+                 "_decoded", "_loop", "_options", "_pin", "_raw", "_run", "_size", "_stop", "_store")  # fmt: skip
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class BinaryReader(BinaryFile):
         *,
         buffer_size: int,
         concurrency: int | None,
+        raw: bool,
     ) -> None:
         self._ahead: ReadAhead | None = None
         super().__init__(key, mode)
@@ -50,6 +52,7 @@ class BinaryReader(BinaryFile):
         self._options = options
         self._buffer_size = buffer_size
         self._concurrency = concurrency
+        self._raw = raw
         self._pin: Pin | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         # The buffer holds the bytes from `_begin` on; the position is `_begin + _at`, which may lie outside of it.
@@ -59,6 +62,9 @@ class BinaryReader(BinaryFile):
         self._stop = 0
         self._run = 0
         self._corrupted: CorruptedError | None = None
+        self._decoded: Decoded | None = None
+        # Of a compressed object it is not known before all of it was decoded.
+        self._size = 0
 
     @property
     def meta(self) -> ObjectMeta:
@@ -87,7 +93,7 @@ class BinaryReader(BinaryFile):
         if whence == 1:
             position += self._begin + self._at
         elif whence == 2:
-            position += (await self._alone(self._opened())).meta.size
+            position += await self._alone(self._end())
         elif whence != 0:
             raise ValueError(f"invalid whence ({whence}, should be 0, 1 or 2)")
         if position < 0:
@@ -195,23 +201,25 @@ class BinaryReader(BinaryFile):
     # --- what waits
 
     async def _read(self, size: int) -> bytes:
-        left = (await self._opened()).meta.size - self.tell()
+        await self._opened()
+        left = self._size - self.tell()
         size = left if size < 0 else min(size, left)
         return await self._take(size) if size > 0 else b""
 
     async def _read1(self, size: int) -> bytes:
-        if size and self.tell() < (await self._opened()).meta.size:
+        await self._opened()
+        if size and self.tell() < self._size:
             if not 0 <= self._at < len(self._buffer):
                 await self._load(size)
             return self._cut(size)
         return b""
 
     async def _fetch(self, position: int, want: int, most: int) -> list[bytes]:
-        size = (await self._opened()).meta.size
+        await self._opened()
         self.move(position)
         pieces: list[bytes] = []
         count = 0
-        while count < most and position + count < size:
+        while count < most and position + count < self._size:
             piece = self._cut(most - count)
             if not piece:
                 if pieces and (self._ahead is None or not self._ahead.at_hand):
@@ -229,12 +237,12 @@ class BinaryReader(BinaryFile):
             self._put_back(position, [data])
 
     async def _readline(self, limit: int) -> bytes:
-        end = (await self._opened()).meta.size
+        await self._opened()
         position = self.tell()
         pieces: list[bytes] = []
         count = 0
         try:
-            while position + count < end:
+            while position + count < self._size:
                 rest = -1 if limit < 0 else limit - count
                 line = self._line(rest)
                 if line is not None:
@@ -251,7 +259,7 @@ class BinaryReader(BinaryFile):
         return b"".join(pieces)
 
     async def _take(self, size: int) -> bytes:
-        """The next ``size`` bytes, which the object has. If this fails or is cancelled, none of them is lost."""
+        """The next ``size`` bytes, if there are so many. If this fails or is cancelled, none of them is lost."""
         position = self.tell()
         pieces: list[bytes] = []
         count = 0
@@ -260,8 +268,8 @@ class BinaryReader(BinaryFile):
                 if piece := self._cut(size - count):
                     pieces.append(piece)
                     count += len(piece)
-                    if count == size:
-                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                if count == size or position + count >= self._size:
+                    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
                 await self._load(size - count)
         except BaseException:
             self._put_back(position, pieces)
@@ -282,33 +290,26 @@ class BinaryReader(BinaryFile):
             pin = Pin(self._name, self._options, result.meta)
             await self._read_ahead(pin, result, 0, result.meta.size)
         else:
-            pin, self._buffer = await self._head(context)
+            pin, self._buffer = await head(context, self._name, self._options, self._buffer_size)
+        self._size = pin.meta.size
+        if pin.meta.content_encoding is not None and not self._raw:
+            undone = codecs.known(pin.meta.content_encoding)
+            if undone:
+                await self._drop()
+                self._decoded = Decoded(context, self._name, undone, self._begin_again)
+                self._buffer, self._size = b"", sys.maxsize
         self._pin = pin
         return pin
 
-    async def _head(self, context: Context) -> tuple[Pin, bytes]:
-        """What the object is, and its first bytes. If that is all, they are verified, and read again if corrupted."""
-        for _ in range(read.READS - 1):
-            try:
-                return await self._head_once(context)
-            except CorruptedError:
-                continue
-        return await self._head_once(context)
-
-    async def _head_once(self, context: Context) -> tuple[Pin, bytes]:
-        options = replace(self._options, start=0, stop=self._buffer_size)
-        result = await read.first_answer(context, self._name, options)
-        pin = Pin(self._name, self._options, result.meta)
-        if result.meta.size < 0:
-            # Only its end tells how long it is: all of it is the buffer.
-            data = await _drained(context, pin, result, 0, read.ENDLESS)
-            return Pin(self._name, self._options, replace(result.meta, size=len(data))), data
-        data = await _drained(context, pin, result, 0, min(self._buffer_size, result.meta.size))
-        if len(data) == result.meta.size:
-            check = read.verifier(context, self._options, result.meta, "read")
-            if check is not None and not await _holds(check, data):
-                raise verify.corrupted(check.algorithm, self._name, "read", context.driver)
-        return pin, data
+    async def _end(self) -> int:
+        """The size of what is read, which of a compressed object is known when all of it was decoded."""
+        await self._opened()
+        position = self.tell()
+        while self._decoded is not None and self._size == sys.maxsize:
+            self.move(self._decoded.position)
+            await self._load(self._buffer_size)
+        self.move(position)
+        return self._size
 
     async def _load(self, want: int) -> None:
         """Make the buffer begin at the position, with at least one byte in it; the object has bytes there."""
@@ -317,6 +318,9 @@ class BinaryReader(BinaryFile):
         pin = await self._opened()
         context = self._store()
         position = self.tell()
+        if self._decoded is not None:
+            await self._decode(self._decoded, context, position)
+            return
         size = pin.meta.size
         ahead = self._ahead
         if ahead is not None and (
@@ -336,12 +340,36 @@ class BinaryReader(BinaryFile):
                 read.verifier(context, GetOptions(start=position, stop=stop), pin.meta, "read")
                 result = await pin.get(context.driver, position, stop)
                 if stop - position <= context.limits.part_size and self._run < SEQUENTIAL:
-                    self._buffer = await _drained(context, pin, result, position, stop)
+                    self._buffer = await drained(context, pin, result, position, stop)
                     self._begin, self._at = position, 0
                     return
                 ahead = await self._read_ahead(pin, result, position, stop)
         self._buffer = await self._arrival(ahead, position)
         self._begin, self._at = position, 0
+
+    async def _decode(self, decoded: Decoded, context: Context, position: int) -> None:
+        """Make the buffer hold ``position``, and learn the size if that is behind the end."""
+        if context is not self._context:
+            await self._drop()
+            self._context = context
+        try:
+            begin, chunk = await decoded.chunk_at(position)
+            if self._closed:
+                raise ValueError(CLOSED)
+        except BaseException:
+            await self._drop()
+            raise
+        if not chunk:
+            self._size = begin
+            await self._drop()
+        self._buffer, self._begin, self._at = chunk, begin, position - begin
+
+    async def _begin_again(self) -> Callable[[], Awaitable[bytes]]:
+        """Read the whole object ahead, from its first byte on."""
+        await self._drop()
+        pin = await self._opened()
+        result = await pin.get(self._context.driver, None, None)
+        return (await self._read_ahead(pin, result, 0, pin.meta.size)).next_chunk
 
     async def _read_ahead(self, pin: Pin, result: GetResult, start: int, stop: int) -> ReadAhead:
         try:
@@ -379,6 +407,8 @@ class BinaryReader(BinaryFile):
     # --- the end
 
     async def _drop(self) -> None:
+        if self._decoded is not None:
+            self._decoded.forget()
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             await ahead.aclose()
@@ -398,19 +428,3 @@ class BinaryReader(BinaryFile):
     def __del__(self) -> None:
         if self._ahead is not None and self._loop is not None:
             dropped.end(self._loop, self._ahead.aclose)
-
-
-async def _drained(context: Context, pin: Pin, result: GetResult, start: int, stop: int) -> bytes:
-    chunks: list[bytes] = []
-    await Drain(context, pin, start, stop, chunks.append).run(result)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-async def _holds(check: verify.Verifier, data: bytes) -> bool:
-    hasher = check.hasher()
-    if hasher is None:
-        await check.add_chunk(data)
-    else:
-        hasher.update(data)
-        check.add_range(hasher, len(data))
-    return check.holds()

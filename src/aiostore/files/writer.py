@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from aiostore._engine import dropped, source
 from aiostore._engine.append import Appender
 from aiostore._engine.context import Context
+from aiostore._engine.encoding import EncodedWriter
 from aiostore._engine.write import Writer
 from aiostore.errors import StoreClosedError, StoreError
 from aiostore.files.file import BinaryFile
@@ -26,7 +27,13 @@ class BinaryWriter(BinaryFile):
                  "_store")  # fmt: skip
 
     def __init__(
-        self, context: Callable[[], Context], key: str, mode: str, sink: Writer | Appender, *, buffer_size: int
+        self,
+        context: Callable[[], Context],
+        key: str,
+        mode: str,
+        sink: Writer | EncodedWriter | Appender,
+        *,
+        buffer_size: int,
     ) -> None:
         self._opened = False
         super().__init__(key, mode)

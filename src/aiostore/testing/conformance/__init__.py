@@ -28,6 +28,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgut
 from aiostore.testing.conformance.attributes import Attributes
 from aiostore.testing.conformance.blocking import BlockingConformance
 from aiostore.testing.conformance.cancellation import Cancellation
+from aiostore.testing.conformance.compression import Compression
 from aiostore.testing.conformance.concurrency import Concurrency
 from aiostore.testing.conformance.conditions import Conditions
 from aiostore.testing.conformance.containers import Containers
@@ -64,6 +65,7 @@ class StoreConformance(
     Concurrency,
     FileConformance,
     BlockingConformance,
+    Compression,
     Containers,
     Signing,
     Refusals,
