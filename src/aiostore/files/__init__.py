@@ -13,8 +13,8 @@ from aiostore._engine import encoding as _encoding
 from aiostore._engine import options
 from aiostore._engine.append import Appender
 from aiostore._engine.context import Context
-from aiostore._engine.revision import Revision
 from aiostore._engine.encoding import EncodedWriter
+from aiostore._engine.revision import Revision
 from aiostore._engine.write import Writer
 from aiostore.errors import NotSupportedError
 from aiostore.files.mode import Action, Mode, check_options, check_text, parse
