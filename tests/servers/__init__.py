@@ -9,9 +9,19 @@ from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
 from tests.servers.ceph import Ceph
 from tests.servers.fake_gcs import FakeGCS
+from tests.servers.keystone import Keystone
 from tests.servers.localstack import LocalStack
 from tests.servers.nginx import Nginx
 from tests.servers.server import Endpoint, Server
 from tests.servers.swift import Swift
 
-SERVERS: tuple[type[Server[Endpoint]], ...] = (Ceph, LocalStack, Swift, Nginx, FakeGCS, Azurite, Apache)
+SERVERS: tuple[type[Server[Endpoint]], ...] = (
+    Ceph,
+    LocalStack,
+    Swift,
+    Nginx,
+    FakeGCS,
+    Azurite,
+    Apache,
+    Keystone,
+)

@@ -16,6 +16,7 @@ from tests.servers.azurite import Azurite, AzuriteEndpoint
 from tests.servers.ceph import Ceph, CephEndpoint
 from tests.servers.fake_gcs import FakeGCS, GCSEndpoint
 from tests.servers.install import NotInstalledError
+from tests.servers.keystone import Keystone, KeystoneEndpoint
 from tests.servers.localstack import LocalStack
 from tests.servers.nginx import Nginx, NginxEndpoint
 from tests.servers.running import required, shared, variable
@@ -56,6 +57,12 @@ def localstack(request: pytest.FixtureRequest) -> Iterator[S3Endpoint]:
 def swift_s3(request: pytest.FixtureRequest) -> Iterator[SwiftEndpoint]:
     """Swift's s3api."""
     yield from _provide(Swift, request)
+
+
+@pytest.fixture(scope="session")
+def keystone(request: pytest.FixtureRequest) -> Iterator[KeystoneEndpoint]:
+    """Keystone, and Swift behind it."""
+    yield from _provide(Keystone, request)
 
 
 @pytest.fixture(scope="session")

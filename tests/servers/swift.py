@@ -32,21 +32,7 @@ class Swift(Server[SwiftEndpoint]):
     requirements = (f"swift=={VERSION}", "keystonemiddleware")
 
     def launch(self, programs: Path) -> SwiftEndpoint:
-        proxy, memcached, *storage = free_ports(5)
-        etc = self.directory / "etc"
-        for path in (etc, self.directory / "srv" / "d1", self.directory / "recon"):
-            path.mkdir(parents=True)
-        (etc / "swift.conf").write_text(_SWIFT)
-        for kind, port in zip(("object", "container", "account"), storage, strict=True):
-            self._ring(programs, kind, port)
-            (etc / f"{kind}-server.conf").write_text(self._storage(kind, port))
-        (etc / "proxy-server.conf").write_text(self._proxy(proxy, memcached))
-        self.spawn("memcached", "-l", "127.0.0.1", "-p", str(memcached), "-u", getpass.getuser(), "-m", "64")
-        for kind in ("object", "container", "account", "proxy"):
-            self.spawn(str(programs / f"swift-{kind}-server"), str(etc / f"{kind}-server.conf"), "-v")
-        for port in (*storage, proxy):
-            self.wait_for_http(f"http://127.0.0.1:{port}/healthcheck")
-        url = f"http://127.0.0.1:{proxy}"
+        (url,) = self.run_cluster(programs, ("s3api tempauth", _TEMPAUTH))
         set_temp_url_key(*v1_access(f"{url}/auth/v1.0", "test:tester", "testing"))
         return SwiftEndpoint(
             server="OpenStack Swift",
@@ -58,6 +44,31 @@ class Swift(Server[SwiftEndpoint]):
             user="test:tester",
             key="testing",
         )
+
+    def run_cluster(self, programs: Path, *pipelines: tuple[str, str]) -> list[str]:
+        """Start all servers, and a proxy for each of ``pipelines``: what it has in its middle, and the filters for it.
+
+        Returns the proxies' URLs.
+        """
+        memcached, *ports = free_ports(4 + len(pipelines))
+        storage, proxies = ports[:3], ports[3:]
+        etc = self.directory / "etc"
+        for path in (etc, self.directory / "srv" / "d1", self.directory / "recon"):
+            path.mkdir(parents=True)
+        (etc / "swift.conf").write_text(_SWIFT)
+        for kind, port in zip(("object", "container", "account"), storage, strict=True):
+            self._ring(programs, kind, port)
+            (etc / f"{kind}-server.conf").write_text(self._storage(kind, port))
+        self.spawn("memcached", "-l", "127.0.0.1", "-p", str(memcached), "-u", getpass.getuser(), "-m", "64")
+        for kind in ("object", "container", "account"):
+            self.spawn(str(programs / f"swift-{kind}-server"), str(etc / f"{kind}-server.conf"), "-v")
+        for port, (auth, filters) in zip(proxies, pipelines, strict=True):
+            configuration = etc / f"proxy-{port}.conf"
+            configuration.write_text(self._proxy(port, memcached, _PROXY.replace("AUTH", auth) + filters))
+            self.spawn(str(programs / "swift-proxy-server"), str(configuration), "-v")
+        for port in ports:
+            self.wait_for_http(f"http://127.0.0.1:{port}/healthcheck")
+        return [f"http://127.0.0.1:{port}" for port in proxies]
 
     def _ring(self, programs: Path, kind: str, port: int) -> None:
         builder = (str(programs / "swift-ring-builder"), str(self.directory / "etc" / f"{kind}.builder"))
@@ -93,10 +104,10 @@ use = egg:swift#{kind}
 use = egg:swift#healthcheck
 """
 
-    def _proxy(self, port: int, memcached: int) -> str:
+    def _proxy(self, port: int, memcached: int, pipeline: str) -> str:
         return f"""\
 {self._default(port, "swift-proxy")}
-{_PROXY}
+{pipeline}
 [filter:cache]
 use = egg:swift#memcache
 memcache_servers = 127.0.0.1:{memcached}
@@ -114,15 +125,7 @@ default = yes
 max_file_size = 5368709122
 """
 
-_PROXY = """\
-[pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck proxy-logging cache etag-quoter listing_formats bulk tempurl \
-formpost s3api tempauth staticweb copy container-quotas account-quotas slo dlo versioned_writes symlink \
-proxy-logging proxy-server
-[app:proxy-server]
-use = egg:swift#proxy
-allow_account_management = true
-account_autocreate = true
+_TEMPAUTH = """\
 [filter:tempauth]
 use = egg:swift#tempauth
 user_test_tester = testing .admin
@@ -131,6 +134,17 @@ user_test2_tester = testing .admin
 user_test_reader = reading
 user_admin_admin = admin .admin .reseller_admin
 storage_url_scheme = http
+"""
+
+_PROXY = """\
+[pipeline:main]
+pipeline = catch_errors gatekeeper healthcheck proxy-logging cache etag-quoter listing_formats bulk tempurl \
+formpost AUTH staticweb copy container-quotas account-quotas slo dlo versioned_writes symlink \
+proxy-logging proxy-server
+[app:proxy-server]
+use = egg:swift#proxy
+allow_account_management = true
+account_autocreate = true
 [filter:s3api]
 use = egg:swift#s3api
 location = us-east-1

@@ -17,8 +17,8 @@ from aiostore.capabilities import PartLimits
 from aiostore.errors import ConfigurationError, StoreError, TransientError
 from aiostore.types import GetOptions, Part, Progress, PutOptions, PutResult, Upload
 
-STEP = 1000
-"""After so many parts of a write of unknown length the part size doubles: 8 MiB parts then reach 8 TiB in 10,000."""
+STEPS = 10
+"""How often the part size of a write of unknown length doubles: 10,000 parts from 8 MiB on reach 80 TiB, 1,000 8 TiB."""
 
 
 def part_sizes(limits: PartLimits, part_size: int, total: int | None) -> Iterator[int]:
@@ -33,7 +33,7 @@ def part_sizes(limits: PartLimits, part_size: int, total: int | None) -> Iterato
     while True:
         yield size
         number += 1
-        if total is None and not limits.equal and number % STEP == 0:
+        if total is None and not limits.equal and number % max(1, limits.max_count // STEPS) == 0:
             size = min(size * 2, limits.max_size)
 
 
