@@ -6,9 +6,10 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiostore import Limits, Store, SwiftStore
+from aiostore import Limits, Store
 from aiostore.capabilities import PartLimits
-from tests.servers.swift_account import TEMP_URL_KEY
+
+LIMITS = Limits(part_size=1024**2)
 
 PARTS = PartLimits(min_size=1, max_size=5 * 1024**3, max_count=1000)
 
@@ -24,22 +25,11 @@ OPERATIONS = frozenset(
 
 
 @asynccontextmanager
-async def empty_container(
-    *, auth_url: str, username: str, password: str, dialect: str | None = None, project_name: str | None = None
-) -> AsyncIterator[Store]:
-    store = SwiftStore(
-        f"conformance-{secrets.token_hex(8)}",
-        auth_url=auth_url,
-        username=username,
-        password=password,
-        project_name=project_name,
-        temp_url_key=TEMP_URL_KEY,
-        dialect=dialect,
-        limits=Limits(part_size=1024**2),
-    )
-    async with store:
-        await store.create_container()
-        try:
-            yield store
-        finally:
-            await store.delete_container(force=True)
+async def empty_container(account: Store) -> AsyncIterator[Store]:
+    """A new container beside the one of ``account``, whose token all tests share."""
+    store = account.sibling(f"conformance-{secrets.token_hex(8)}")
+    await store.create_container()
+    try:
+        yield store
+    finally:
+        await store.delete_container(force=True)

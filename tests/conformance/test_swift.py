@@ -6,11 +6,23 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from aiostore import Capabilities, Conditions, Guarantee, Store
+from aiostore import Capabilities, Conditions, Guarantee, Store, SwiftStore
 from aiostore.testing import StoreConformance
-from tests.conformance.swift_containers import OPERATIONS, PARTS, empty_container
+from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, empty_container
 from tests.servers.swift import SwiftEndpoint
 from tests.servers.swift_account import TEMP_URL_KEY
+
+
+@pytest.fixture(scope="module")
+def account(swift_s3: SwiftEndpoint) -> Store:
+    return SwiftStore(
+        "unused",
+        auth_url=swift_s3.auth_url,
+        username=swift_s3.user,
+        password=swift_s3.key,
+        temp_url_key=TEMP_URL_KEY,
+        limits=LIMITS,
+    )
 
 
 class TestSwift(StoreConformance):
@@ -25,6 +37,6 @@ class TestSwift(StoreConformance):
     secrets = (TEMP_URL_KEY,)
 
     @pytest.fixture
-    async def store(self, swift_s3: SwiftEndpoint) -> AsyncIterator[Store]:
-        async with empty_container(auth_url=swift_s3.auth_url, username=swift_s3.user, password=swift_s3.key) as store:
+    async def store(self, account: Store) -> AsyncIterator[Store]:
+        async with empty_container(account) as store:
             yield store

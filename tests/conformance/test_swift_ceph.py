@@ -6,11 +6,24 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from aiostore import Capabilities, Store
+from aiostore import Capabilities, Store, SwiftStore
 from aiostore.testing import StoreConformance
-from tests.conformance.swift_containers import OPERATIONS, PARTS, empty_container
+from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, empty_container
 from tests.servers.ceph import CephEndpoint
 from tests.servers.swift_account import TEMP_URL_KEY
+
+
+@pytest.fixture(scope="module")
+def account(ceph: CephEndpoint) -> Store:
+    return SwiftStore(
+        "unused",
+        auth_url=ceph.swift_auth_url,
+        username=ceph.swift_user,
+        password=ceph.swift_key,
+        dialect="ceph",
+        temp_url_key=TEMP_URL_KEY,
+        limits=LIMITS,
+    )
 
 
 class TestSwiftOnCeph(StoreConformance):
@@ -23,8 +36,6 @@ class TestSwiftOnCeph(StoreConformance):
     secrets = (TEMP_URL_KEY,)
 
     @pytest.fixture
-    async def store(self, ceph: CephEndpoint) -> AsyncIterator[Store]:
-        async with empty_container(
-            auth_url=ceph.swift_auth_url, username=ceph.swift_user, password=ceph.swift_key, dialect="ceph"
-        ) as store:
+    async def store(self, account: Store) -> AsyncIterator[Store]:
+        async with empty_container(account) as store:
             yield store

@@ -18,7 +18,7 @@ from aiostore.errors import ConfigurationError, StoreError, TransientError
 from aiostore.types import GetOptions, Part, Progress, PutOptions, PutResult, Upload
 
 STEPS = 10
-"""How often the part size of a write of unknown length doubles: 10,000 parts from 8 MiB on reach 80 TiB, 1,000 8 TiB."""
+"""How often the part size of a write of unknown length doubles: 10,000 parts from 8 MiB on reach 8 TiB."""
 
 
 def part_sizes(limits: PartLimits, part_size: int, total: int | None) -> Iterator[int]:
