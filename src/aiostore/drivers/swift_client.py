@@ -33,16 +33,18 @@ _CEPH_PATH: Final = "/swift/v1"
 class Service:
     """What the drivers of one account share, whatever their container: connections, access, and what was learnt.
 
-    ``info`` is what the cluster says of its limits, once something has asked for it.
+    ``info`` is what the cluster says of its limits, once something has asked for it. ``keeping`` says of containers
+    whether they keep what is replaced.
     """
 
-    __slots__ = ("access", "dialect", "info", "transport")
+    __slots__ = ("access", "dialect", "info", "keeping", "transport")
 
     def __init__(self, access: AccessProvider, dialect: Dialect, transport: Transport) -> None:
         self.access = access
         self.dialect = dialect
         self.transport = transport
         self.info: Info | None = None
+        self.keeping: dict[str | None, bool] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
         return Service, (self.access, self.dialect, self.transport)

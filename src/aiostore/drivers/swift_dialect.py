@@ -23,7 +23,6 @@ class Dialect:
 
     ``put`` and ``complete`` are the guarantees of conditions on the target. ``manifests``: the manifest of a static
     large object can be read. ``full_pages``: a page of a listing that is not full is the last.
-    ``large_etags``: the ETag that is shown of a large object is the one that If-Match is compared with.
     ``leading_slashes``: a listing of the top level shows the prefix "/". ``page_size`` is the most entries of one page.
     ``digest`` signs temporary URLs. ``missing`` names primitives that are refused.
     """
@@ -33,7 +32,6 @@ class Dialect:
     complete: Conditions = _NONE
     manifests: bool = True
     full_pages: bool = True
-    large_etags: bool = True
     leading_slashes: bool = True
     page_size: int = 10_000
     digest: str = "sha256"
@@ -54,7 +52,6 @@ _DIALECTS: Final = (
         name="ceph",
         manifests=False,
         full_pages=False,
-        large_etags=False,
         leading_slashes=False,
         page_size=1000,
         digest="sha1",

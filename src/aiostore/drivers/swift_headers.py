@@ -44,6 +44,9 @@ def check_name(key: str) -> None:
 def read_headers(options: GetOptions, *, ranged: bool) -> dict[str, str]:
     """Return what ``options`` ask of a HEAD or, ``ranged``, of a GET.
 
+    The caller compares the answer with ``if_match`` itself: Swift refuses the ETag that it shows for what was once
+    copied from a large object, and Ceph's gateway those of all large objects. An answer says what its bytes are of.
+
     Raises:
         NotSupportedError: if they ask for what Swift has not.
     """
@@ -52,10 +55,8 @@ def read_headers(options: GetOptions, *, ranged: bool) -> dict[str, str]:
         wanted = range_header(options.start, options.stop)
         if wanted is not None:
             headers["range"] = wanted
-    if options.if_match is not None:
-        headers["if-match"] = _quoted(options.if_match)
     if options.if_none_match is not None:
-        headers["if-none-match"] = _quoted(options.if_none_match)
+        headers["if-none-match"] = quoted(options.if_none_match)
     if options.if_modified_since is not None:
         headers["if-modified-since"] = format_datetime(options.if_modified_since.astimezone(UTC), usegmt=True)
     if options.encryption is not None:
@@ -153,7 +154,8 @@ def refuse_conditions(if_match: Match | None, if_none_match: Match | None, *, cr
         raise NotSupportedError("this service does not honour if_none_match here; write without it")
 
 
-def _quoted(match: Match) -> str:
+def quoted(match: Match) -> str:
+    """The ETag of ``match`` as a condition has it; NotSupportedError if there is none."""
     if match.etag is None:
         raise NotSupportedError("Swift compares ETags, and this state has none; take it from head, get or put")
     return "*" if match.etag == "*" else f'"{match.etag}"'

@@ -150,8 +150,24 @@ class SegmentContainer:
 
     async def are_kept(self, operation: str, head: Mapping[str, str]) -> bool:
         """Whether the container keeps earlier states, which need their segments; ``head`` is that of an object."""
-        if "x-object-version-id" in head:
-            return True
+        return "x-object-version-id" in head or await self._keeps(operation)
+
+    async def may_try(self, operation: str) -> bool:
+        """Whether a create-only write that is refused leaves nothing behind; a container that keeps versions keeps it.
+
+        Asked once for each container.
+        """
+        objects = self._objects
+        keeping = objects.service.keeping.get(objects.container)
+        if keeping is None:
+            try:
+                keeping = await self._keeps(operation)
+            except PermissionDeniedError:
+                keeping = True
+            objects.service.keeping[objects.container] = keeping
+        return not keeping
+
+    async def _keeps(self, operation: str) -> bool:
         container = await self._objects.send(operation, "HEAD", None)
         return any(container.headers.get(name, "").lower() not in {"", "false"} for name in _ARCHIVES)
 
