@@ -5,67 +5,49 @@
     python examples/zip_member.py 's3://bucket/archive.zip?endpoint=http://127.0.0.1:9000' data/day.csv > day.csv
 
 Credentials and region come from the AWS_* environment. `zipfile` knows nothing of objects: it seeks and reads in a real
-`io.BufferedReader`, and what was fetched is counted below it.
+`io.BufferedReader`, and an observer counts what that costs.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import shutil
 import sys
 import zipfile
-from typing import TYPE_CHECKING
 
 import aiostore
 from aiostore import blocking
+from aiostore.url import split
+from aiostore.wrappers.observe import Event
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-BUFFER = 16 * 1024
-"""Bytes of one read: `zipfile` looks at many small places, and each would be a request of its own."""
+BUFFER = 32 * 1024
+"""Bytes that a request asks for at least: `zipfile` looks at many small places."""
 
 
-class Meter(io.RawIOBase):
-    """An unbuffered file that counts what is read from another one."""
+class Meter:
+    """Counts what the service is asked for."""
 
-    def __init__(self, raw: io.RawIOBase) -> None:
-        self._raw = raw
+    def __init__(self) -> None:
+        self.requests = 0
         self.fetched = 0
-        self.reads = 0
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        count = self._raw.readinto(buffer) or 0
-        self.fetched += count
-        self.reads += 1
-        return count
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._raw.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._raw.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
+    def __call__(self, event: Event) -> None:
+        self.requests += 1
+        self.fetched += event.received
 
 
 def run(url: str, member: str | None) -> None:
-    with blocking.open(url, "rb", buffering=0) as raw:
-        size = raw.seek(0, io.SEEK_END)
-        meter = Meter(raw)
-        with zipfile.ZipFile(io.BufferedReader(meter, BUFFER)) as archive:
+    container, key = split(url)
+    meter = Meter()
+    with blocking.connect(container, observers=[meter]) as store, store.open(key, "rb", buffer_size=BUFFER) as opened:
+        with zipfile.ZipFile(opened) as archive:
             if member is None:
                 for info in archive.infolist():
                     print(f"{info.file_size:>14,}  {info.filename}")
             else:
                 with archive.open(member) as file:
                     shutil.copyfileobj(file, sys.stdout.buffer)
-    say(f"fetched {meter.fetched:,} of {size:,} bytes in {meter.reads} reads")
+        say(f"fetched {meter.fetched:,} of {opened.meta.size:,} bytes in {meter.requests} requests")
 
 
 def say(text: str) -> None:

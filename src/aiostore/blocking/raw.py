@@ -6,6 +6,7 @@ A file that is dropped is closed by the garbage collector, which must neither wa
 
 from __future__ import annotations
 
+import errno
 import io
 import operator
 import os
@@ -193,7 +194,8 @@ class RawReader(RawFile):
         elif whence != os.SEEK_SET:
             raise ValueError(f"invalid whence ({whence}, should be 0, 1 or 2)")
         if position < 0:
-            raise ValueError(f"negative seek position {position}")
+            # As a file's: zipfile tells by it that an archive is shorter than it can be.
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), self.name)
         if position != self._position:
             self._held.clear()
             self._position = position

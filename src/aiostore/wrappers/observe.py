@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, TypeVarTuple
 
 from aiostore.protocol import Driver
+from aiostore.types import GetResult
 from aiostore.wrappers.wrapper import Wrapper
 
 T = TypeVar("T")
@@ -19,13 +20,17 @@ logger = logging.getLogger("aiostore")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One finished primitive, retries included. ``seconds`` ends with the answer's head; a body may follow it."""
+    """One finished primitive, retries included. ``seconds`` ends with the answer's head; a body may follow it.
+
+    ``received`` is how many bytes of the object that body has, all of which arrive unless the reader leaves early.
+    """
 
     store: str
     operation: str
     key: str | None
     seconds: float
     error: BaseException | None = None
+    received: int = 0
 
 
 Observer: TypeAlias = Callable[[Event], None]
@@ -51,12 +56,20 @@ class ObserveDriver(Wrapper):
         except BaseException as error:
             self._tell(operation, key, begun, error)
             raise
-        self._tell(operation, key, begun, None)
+        received = result.stop - result.start if isinstance(result, GetResult) else 0
+        self._tell(operation, key, begun, None, received)
         return result
 
-    def _tell(self, operation: str, key: str | None, begun: float, error: BaseException | None) -> None:
+    def _tell(
+        self, operation: str, key: str | None, begun: float, error: BaseException | None, received: int = 0
+    ) -> None:
         event = Event(
-            store=self.location, operation=operation, key=key, seconds=time.perf_counter() - begun, error=error
+            store=self.location,
+            operation=operation,
+            key=key,
+            seconds=time.perf_counter() - begun,
+            error=error,
+            received=received,
         )
         for observer in self._observers:
             try:
