@@ -88,8 +88,13 @@ def of_store(store: Store) -> Iterator[str]:
     client = getattr(raw, "_client", None)
     if client is not None:
         service = client.service
-        yield from map(repr, (client, service, service.credentials, service.endpoint, client.address))
-        yield from map(repr, (service.transport, service.transport._options))
+        yield from map(repr, (client, service, service.transport, service.transport._options))
+        for owner in (service, client):
+            yield from (
+                repr(getattr(owner, name))
+                for name in ("credentials", "endpoint", "address", "authorizer")
+                if hasattr(owner, name)
+            )
 
 
 def assert_secret(texts: Iterable[str], secrets: Iterable[str]) -> None:

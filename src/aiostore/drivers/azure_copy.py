@@ -68,7 +68,7 @@ class AzureCopy(BaseDriver):
                 headers.pop("x-ms-copy-source-authorization", None)
                 response = await client.send("copy", "PUT", target, headers, slow=True, demand=demand)
             await discard(response)
-            return _step(response)
+            return self._step(response)
 
     def _headers(self, options: CopyOptions) -> dict[str, str]:
         headers = target_conditions(options.if_match, options.if_none_match)
@@ -89,18 +89,16 @@ class AzureCopy(BaseDriver):
         response = await self._client.send("copy", "HEAD", target, {})
         if response.headers.get("x-ms-copy-id") != copy_id:
             raise PreconditionFailedError("the target was written by somebody else before the copy was done")
-        return _step(response)
+        return self._step(response)
 
-
-def _step(response: Response) -> CopyStep:
-    headers = response.headers
-    status = headers.get("x-ms-copy-status", "success")
-    if status == "pending":
-        return CopyStep(done=False, token=headers.get("x-ms-copy-id", ""), wait=POLL)
-    if status != "success":
-        why = headers.get("x-ms-copy-status-description", "")[:200]
-        raise StoreError(f"the service has given the copy up ({status} {why}); the target is empty, copy again")
-    return CopyStep(
-        done=True,
-        result=PutResult(etag=unquote_etag(headers.get("etag")), version=headers.get("x-ms-version-id")),
-    )
+    def _step(self, response: Response) -> CopyStep:
+        headers = response.headers
+        status = headers.get("x-ms-copy-status", "success")
+        if status == "pending":
+            return CopyStep(done=False, token=headers.get("x-ms-copy-id", ""), wait=POLL)
+        if status != "success":
+            said = f"{status} {headers.get('x-ms-copy-status-description', '')}".strip()
+            why = self._client.service.hide(said)[:200]
+            raise StoreError(f"the service has given the copy up ({why}); the target is empty, copy again")
+        result = PutResult(etag=unquote_etag(headers.get("etag")), version=headers.get("x-ms-version-id"))
+        return CopyStep(done=True, result=result)
