@@ -32,6 +32,14 @@ _Output = TypeVar("_Output")
 Query = tuple[tuple[str, str], ...]
 """Parameters of a request, not encoded, names in lower case."""
 
+_SECRET_HEADERS: Final = (
+    "authorization",
+    "x-ms-copy-source",
+    "x-ms-copy-source-authorization",
+    "x-ms-encryption-key",
+)
+"""The headers that hold what nobody may read."""
+
 _SKEW: Final = 300.0
 """Seconds by which a clock must be wrong to be the reason of a refusal; the service grants fifteen minutes."""
 
@@ -57,9 +65,14 @@ class Service:
     def __reduce__(self) -> tuple[object, ...]:
         return _service, (self.address, self.authorizer, self.transport, self.crc64)
 
-    def hide(self, text: str) -> str:
-        """What the service said, without the secrets that it was sent."""
-        return redact(text, (*self.authorizer.secrets, *self.transport.secrets)) if text else text
+    def hide(self, text: str, headers: Mapping[str, str] = NOTHING) -> str:
+        """What the service said in answer to a request with these headers, without the secrets that it was sent."""
+        if not text:
+            return text
+        sent = [value for name in _SECRET_HEADERS if (value := headers.get(name)) is not None]
+        # A signature stands behind the account's name, or in the query of a URL.
+        parts = [part for value in sent for part in (value, value.rpartition(":")[2], value.partition("?")[2])]
+        return redact(text, (*self.authorizer.secrets, *self.transport.secrets, *parts))
 
 
 def _service(address: Address, authorizer: Authorizer, transport: Transport, crc64: bool) -> Service:
@@ -138,7 +151,7 @@ class Client:
                         continue
                 if failure.status == 403 and (skewed := self._skewed(failure, now)) is not None:
                     raise skewed.locate(key=key, operation=operation, store=self.store)
-                failure = failure._replace(message=service.hide(failure.message))
+                failure = failure._replace(message=service.hide(failure.message, headers))
                 error = to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
                 if absent_ok and isinstance(error, NotFoundError) and failure.code not in NO_CONTAINER:
                     return response

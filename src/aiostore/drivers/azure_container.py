@@ -81,8 +81,10 @@ class AzureContainer(BaseDriver):
                 possible.append(key)
         if possible:
             with self.naming("delete_many"):
-                answers = await self._batch(await self._requests(possible, options))
-            failed |= {key: self._error(key, answer) for key, answer in zip(possible, answers, strict=True)}
+                requests = await self._requests(possible, options)
+                answers = await self._batch(requests)
+            for key, request, answer in zip(possible, requests, answers, strict=True):
+                failed[key] = self._error(key, request, answer)
         return [DeleteResult(key=key, error=failed[key]) for key in keys]
 
     async def _batch(self, requests: Sequence[Request]) -> Sequence[Failure]:
@@ -116,10 +118,10 @@ class AzureContainer(BaseDriver):
         headers = {} if options.version is not None else {"x-ms-delete-snapshots": "include"}
         return headers | lower_case(options.headers)
 
-    def _error(self, key: str, answer: Failure) -> StoreError | None:
+    def _error(self, key: str, request: Request, answer: Failure) -> StoreError | None:
         if answer.status < 300:
             return None
-        answer = answer._replace(message=self._client.service.hide(answer.message))
+        answer = answer._replace(message=self._client.service.hide(answer.message, request.headers))
         error = to_store_error(answer, key=key, operation="delete_many", store=self.location)
         return None if isinstance(error, NotFoundError) and answer.code not in NO_CONTAINER else error
 
