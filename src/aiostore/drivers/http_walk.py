@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Awaitable, Callable
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 from aiostore.drivers.http_index import Entry
@@ -22,6 +23,7 @@ _MOST: Final = 16
 """Walks that wait for somebody to ask for their next page; each holds one directory at each level."""
 _PATIENCE: Final = 120.0
 """Seconds that a walk waits."""
+_name = itemgetter(0)
 _DEEPEST: Final = 4096
 """Characters of a directory's path: a server whose directories contain themselves is left there."""
 
@@ -63,14 +65,15 @@ class Walk:
     async def _enter(self, path: str, start: str) -> None:
         if len(path) > _DEEPEST:
             raise StoreError("the server's directories nest without an end", key=path[:200])
-        after, entries = self._after, []
-        for entry in await self._fetch(path) or ():
-            key = path + entry.name
-            inside = entry.name.endswith("/") and not self._flat and after.startswith(key)
-            if entry.name.startswith(start) and (key > after or inside):
-                entries.append(entry)
+        entries = await self._fetch(path) or []
+        if self._after or start:
+            entries = [e for e in entries if e.name.startswith(start) and self._comes(path + e.name)]
         entries.sort(key=_name)
         self._levels.append(_Level(path, entries))
+
+    def _comes(self, key: str) -> bool:
+        """Whether a key, or what is in a directory, comes after what the walk begins behind."""
+        return key > self._after or (not self._flat and key[-1] == "/" and self._after.startswith(key))
 
     def pending(self) -> bool:
         """Whether the next item is there; if not, a directory must be asked for, unless all is ``done``."""
@@ -82,12 +85,15 @@ class Walk:
         self.done = self._begun
         return False
 
-    def take(self) -> tuple[str, Entry]:
-        """The next key or common prefix, which is ``pending``, and its entry."""
+    def take(self, most: int) -> tuple[str, list[Entry]]:
+        """Up to ``most`` items that are ``pending``: the directory that they are in, and their entries."""
         level = self._levels[-1]
-        entry = level.entries[level.next]
-        level.next += 1
-        return level.path + entry.name, entry
+        begin, entries = level.next, level.entries
+        end = min(begin + most, len(entries))
+        if not self._flat:
+            end = next((number for number in range(begin, end) if entries[number].name[-1] == "/"), end)
+        level.next = end
+        return level.path, entries[begin:end]
 
 
 class Listings:
@@ -118,18 +124,31 @@ class Listings:
         prefixes: list[str] = []
         if not walk.pending() and not walk.done:
             await walk.advance()
-        while len(objects) + len(prefixes) < size and walk.pending():
-            key, entry = walk.take()
-            if common and key.startswith(common):
+        while (left := size - len(objects) - len(prefixes)) > 0 and walk.pending():
+            path, entries = walk.take(left)
+            if delimiter is None or flat:
+                # Most listings: nothing but what must be done for each of many names.
+                objects += [
+                    object_meta(path + name, bytes_, modified, etag, None, kind)
+                    for name, bytes_, modified, etag, kind in entries
+                    if name[-1] != "/"
+                ]
+                prefixes += [path + entry[0] for entry in entries if entry[0][-1] == "/"]
+                last = path + entries[-1][0]
+                place = ("p" if last[-1] == "/" else "k") + last
                 continue
-            end = key.find(delimiter, len(prefix)) if delimiter is not None else -1
-            if delimiter is not None and end >= 0:
-                common = key[: end + len(delimiter)]
-                prefixes.append(common)
-                place = "p" + common
-            else:
-                objects.append(_object(key, entry))
-                place = "k" + key
+            for entry in entries:
+                key = path + entry.name
+                if common and key.startswith(common):
+                    continue
+                end = key.find(delimiter, len(prefix))
+                if end >= 0:
+                    common = key[: end + len(delimiter)]
+                    prefixes.append(common)
+                    place = "p" + common
+                else:
+                    objects.append(_object(key, entry))
+                    place = "k" + key
         if token is not None:
             self._waiting.pop(token, None)
         if not walk.pending() and walk.done:
@@ -148,10 +167,6 @@ class Listings:
         token = f"{next(self._numbers)}:{place}"
         self._waiting[token] = (walk, now)
         return token
-
-
-def _name(entry: Entry) -> str:
-    return entry.name
 
 
 def _object(key: str, entry: Entry) -> ObjectMeta:
