@@ -9,6 +9,7 @@ from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
 from tests.servers.ceph import Ceph
 from tests.servers.fake_gcs import FakeGCS
+from tests.servers.gcs import GCS
 from tests.servers.keystone import Keystone
 from tests.servers.localstack import LocalStack
 from tests.servers.nginx import Nginx
@@ -24,4 +25,5 @@ SERVERS: tuple[type[Server[Endpoint]], ...] = (
     Azurite,
     Apache,
     Keystone,
+    GCS,
 )

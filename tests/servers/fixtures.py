@@ -15,6 +15,7 @@ from tests.servers.apache import Apache, ApacheEndpoint
 from tests.servers.azurite import Azurite, AzuriteEndpoint
 from tests.servers.ceph import Ceph, CephEndpoint
 from tests.servers.fake_gcs import FakeGCS, GCSEndpoint
+from tests.servers.gcs import GCS, StrictGCSEndpoint
 from tests.servers.install import NotInstalledError
 from tests.servers.keystone import Keystone, KeystoneEndpoint
 from tests.servers.localstack import LocalStack
@@ -75,6 +76,12 @@ def nginx(request: pytest.FixtureRequest) -> Iterator[NginxEndpoint]:
 def apache(request: pytest.FixtureRequest) -> Iterator[ApacheEndpoint]:
     """Apache serving a directory."""
     yield from _provide(Apache, request)
+
+
+@pytest.fixture(scope="session")
+def gcs(request: pytest.FixtureRequest) -> Iterator[StrictGCSEndpoint]:
+    """Google Cloud Storage as its documents describe it."""
+    yield from _provide(GCS, request)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,46 @@
+"""The server in :mod:`tests.servers.gcs_server` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.servers.server import Endpoint, Server, free_ports
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrictGCSEndpoint(Endpoint):
+    """A server that speaks Google Cloud Storage's APIs, and the key of the service account that it knows."""
+
+    url: str
+    account: dict[str, str] = field(repr=False)
+    project: str = "test-project"
+
+    def asked(self) -> dict[str, list[str]]:
+        """The clients that have asked for each route, by the first word of their User-Agent."""
+        with urllib.request.urlopen(f"{self.url}/_tests") as answer:
+            content = json.load(answer)
+        routes: dict[str, list[str]] = content["asked"]
+        return routes
+
+
+class GCS(Server[StrictGCSEndpoint]):
+    """One Python process, its objects in memory."""
+
+    name = "gcs"
+    covers = "Google Cloud Storage as its documents describe it"
+    endpoint_type = StrictGCSEndpoint
+
+    def launch(self, programs: Path) -> StrictGCSEndpoint:
+        (port,) = free_ports(1)
+        url = f"http://127.0.0.1:{port}"
+        self.spawn(sys.executable, "-m", "tests.servers.gcs_server", str(port), cwd=ROOT)
+        self.wait_for_http(f"{url}/_tests")
+        with urllib.request.urlopen(f"{url}/_tests") as answer:
+            account = json.load(answer)["account"]
+        return StrictGCSEndpoint(server="gcs_server", version="as documented", url=url, account=account)
