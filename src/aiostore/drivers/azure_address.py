@@ -21,7 +21,7 @@ https://learn.microsoft.com/azure/storage/common/storage-connect-azurite#well-kn
 EMULATOR_ENDPOINT: Final = f"http://127.0.0.1:10000/{EMULATOR_ACCOUNT}"
 SUFFIX: Final = "core.windows.net"
 
-_CONTAINER: Final = re.compile(r"\$root|\$web|\$logs|[a-z0-9](?:-?[a-z0-9]){2,62}")
+_CONTAINER: Final = re.compile(r"\$root|\$web|\$logs|(?=.{3,63}$)[a-z0-9](?:-?[a-z0-9])*")
 _ACCOUNT: Final = re.compile(r"[a-z0-9]{3,24}(?:-secondary)?")
 _IP: Final = re.compile(r"[0-9.]+|\[.*\]|localhost")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
