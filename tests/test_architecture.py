@@ -70,7 +70,7 @@ ROWS: Final[Mapping[str, Row]] = {
         third_party=frozenset({"yarl"}),
     ),
     "transfer": Row(modules=("transfer.",), may_import=(*CONTRACT, *STORE, "files.")),
-    "fs": Row(modules=("fs.",), may_import=(*CONTRACT, *STORE, "files.", "_engine.gather")),
+    "fs": Row(modules=("fs.",), may_import=(*CONTRACT, *STORE, "files.", "_engine.gather", "_engine.codecs")),
     "blocking": Row(
         modules=("blocking.",),
         may_import=(

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         WriteOutcomeUnknownError,
     )
     from aiostore.fs.opening import open_url as open
+    from aiostore.fs.path import StorePath
+    from aiostore.fs.temporary import local_copy
     from aiostore.handles import AsyncBinaryFile, AsyncTextFile, ObjectStream
     from aiostore.policies import ClientOptions, Limits, RetryPolicy, Timeouts
     from aiostore.protocol import AsyncObjectStore, Driver
@@ -94,6 +96,8 @@ _MODULES = {
     ],
     "policies": ["ClientOptions", "Limits", "RetryPolicy", "Timeouts"],
     "capabilities": ["Capabilities", "Conditions", "Guarantee"],
+    "fs.path": ["StorePath"],
+    "fs.temporary": ["local_copy"],
     "handles": ["AsyncBinaryFile", "AsyncTextFile", "ObjectStream"],
     "protocol": ["AsyncObjectStore", "Driver"],
     "services.azure": ["AzureStore"],
@@ -172,6 +176,7 @@ __all__ = [
     "Store",
     "StoreClosedError",
     "StoreError",
+    "StorePath",
     "SwiftStore",
     "Timeouts",
     "TransientError",
@@ -182,6 +187,7 @@ __all__ = [
     "blocking",
     "connect",
     "fs",
+    "local_copy",
     "open",
     "set_memory_limit",
     "transcode",

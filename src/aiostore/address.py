@@ -16,7 +16,8 @@ from aiostore.errors import ConfigurationError
 
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+://[^/?]*)([^?]*)(\?.*)?", re.DOTALL)
 _FILE: Final = re.compile(r"file://", re.IGNORECASE)
-_USER: Final = re.compile(r"://[^/]*@")
+_USER: Final = re.compile(r"(?<!abfs)(?<!abfss)://[^/]*@")
+"""Who one is; with Azure's own schemes the container stands there."""
 _ENCODED: Final = re.compile(r"[%?\x00-\x1f\x7f]")
 
 

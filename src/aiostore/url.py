@@ -107,6 +107,22 @@ def split(url: str) -> tuple[str, str]:
     return written.above(depth), written.below(depth)
 
 
+def sibling(url: str, other: str) -> str | None:
+    """What the container of ``url`` is called by the service of ``other``; None if they are not one service's.
+
+    They are if both URLs have the same scheme, alias, credentials, account and options. Neither URL names a key.
+    """
+    (one, scheme, alias), (two, its_scheme, its_alias) = _target(url), _target(other)
+    if (scheme, alias, one.query) != (its_scheme, its_alias, two.query):
+        return None
+    if scheme.userinfo and one.credentials != two.credentials:
+        return None
+    place, its_place = scheme.place(one), scheme.place(two)
+    if place.options != its_place.options or len(place.names) != 1:
+        return None
+    return place.names[0]
+
+
 def _target(url: str | Path) -> _Target:
     if isinstance(url, Path):
         location = Location(scheme="file", path=str(url), plain=True)

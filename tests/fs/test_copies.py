@@ -169,6 +169,17 @@ async def test_headers_and_metadata_are_copied_between_stores(memory: str, s3: s
     assert (meta.content_type, meta.metadata, meta.cache_control) == ("text/x-own", {"kept": "yes"}, "no-store")
 
 
+async def test_compressed_objects_stay_so_on_services_and_not_on_disks(memory: str, tmp_path: Path) -> None:
+    async with connect(memory) as store, connect(f"{memory}-other?versioning=true") as other:
+        await store.put("a.txt", b"1" * 999, compress="gzip")
+        await fs.copyfile(f"{memory}/a.txt", f"{memory}-other/a.txt?versioning=true")
+        assert await other.get("a.txt", raw=True) == await store.get("a.txt", raw=True)
+        assert (await other.head("a.txt")).content_encoding == "gzip"
+        assert await other.get("a.txt") == b"1" * 999
+    await fs.copyfile(f"{memory}/a.txt", tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_bytes() == b"1" * 999
+
+
 async def test_a_copy_that_fails_deletes_nothing(memory: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"in the way")
     await plant(f"{memory}/tree")

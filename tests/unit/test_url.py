@@ -6,7 +6,7 @@ import pytest
 
 import aiostore
 from aiostore.location import parse
-from aiostore.url import split
+from aiostore.url import sibling, split
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,26 @@ def test_a_windows_drive_is_a_path() -> None:
 def test_the_url_of_an_object_is_split_into_container_and_key(url: str, container: str, key: str) -> None:
     assert split(url) == (container, key)
     aiostore.connect(container)
+
+
+@pytest.mark.parametrize(
+    ("url", "other", "container"),
+    [
+        ("s3://a?region=x", "s3://b?region=x", "a"),
+        ("s3://a?region=x", "s3://b?region=y", None),
+        ("s3://a", "s3a://b", "a"),
+        ("s3://me:secret@a", "s3://me:secret@b", "a"),
+        ("s3://me:secret@a", "s3://b", None),
+        ("s3://a", "memory://b", None),
+        ("memory://a", "memory://b", "a"),
+        ("gs://a%20b", "gs://b", "a b"),
+        ("swift://a", "swift://b", "a"),
+        ("az://a?account=x", "az://b?account=x", "a"),
+        ("az://a?account=x", "az://b?account=y", None),
+        ("abfss://a@x.dfs.core.windows.net", "abfss://b@x.dfs.core.windows.net", "a"),
+        ("abfss://a@x.dfs.core.windows.net", "abfss://b@y.dfs.core.windows.net", None),
+        ("https://x.blob.core.windows.net/a", "https://x.blob.core.windows.net/b", "a"),
+    ],
+)
+def test_containers_of_one_service_are_siblings(url: str, other: str, container: str | None) -> None:
+    assert sibling(url, other) == container

@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aiostore import url as _url
+from aiostore.blocking import fs
 from aiostore.blocking.lease import BlockingLease
 from aiostore.blocking.opening import open_url as open
 from aiostore.blocking.store import BlockingStore
 from aiostore.blocking.stream import BlockingStream
+from aiostore.blocking.temporary import local_copy
 from aiostore.store import Store
 
-__all__ = ["BlockingLease", "BlockingStore", "BlockingStream", "connect", "open", "wrap"]
+__all__ = ["BlockingLease", "BlockingStore", "BlockingStream", "connect", "fs", "local_copy", "open", "wrap"]
 
 
 def connect(

@@ -10,10 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
-from urllib.parse import unquote
 
 from aiostore._engine.gather import gather
-from aiostore.errors import NotFoundError
+from aiostore.errors import NotFoundError, NotSupportedError, PermissionDeniedError
 from aiostore.fs.entries import walk
 from aiostore.fs.place import AnyPath, Place, Remote, locate
 from aiostore.fs.queries import exists_at, same, stat
@@ -21,12 +20,10 @@ from aiostore.fs.remote import first, head, is_directory, not_a_directory, not_a
 from aiostore.fs.removal import remove_tree
 from aiostore.fs.thread import in_thread
 from aiostore.store import Store
+from aiostore.url import sibling
 
 CONCURRENCY: Final = 16
 """Files of one tree that are copied at a time."""
-
-CONTAINER_COPIES: Final = frozenset({"memory", "s3", "s3a"})
-"""Schemes of the form ``scheme://container`` whose services copy from one container to another."""
 
 Ignore: TypeAlias = Callable[[str, list[str]], Iterable[str]]
 """Called with a directory and the names in it; returns those that are not to be copied."""
@@ -90,34 +87,40 @@ async def _refuse_same(source: Place, target: Place) -> None:
 async def _copy(source: Remote, target: Remote) -> None:
     if source.store is target.store:
         await target.store.copy(source.key, target.key)
-    elif (container := _container(source, target)) is not None:
-        await target.store.copy(source.key, target.key, source_container=container)
-    else:
-        async with source.store.stream(source.key) as stream:
-            meta = stream.meta
-            await target.store.put(
-                target.key,
-                stream,
-                content_type=meta.content_type,
-                content_encoding=meta.content_encoding,
-                content_disposition=meta.content_disposition,
-                content_language=meta.content_language,
-                cache_control=meta.cache_control,
-                metadata=meta.metadata or None,
-            )
+        return
+    container = _container(source, target)
+    if container is not None:
+        try:
+            await target.store.copy(source.key, target.key, source_container=container)
+        except (PermissionDeniedError, NotSupportedError):
+            # Who may write to one container need not be allowed to read the other one, which has its own store.
+            pass
+        else:
+            return
+    async with source.store.stream(source.key, raw=True) as stream:
+        meta = stream.meta
+        await target.store.put(
+            target.key,
+            stream,
+            content_type=meta.content_type,
+            content_encoding=meta.content_encoding,
+            content_disposition=meta.content_disposition,
+            content_language=meta.content_language,
+            cache_control=meta.cache_control,
+            metadata=meta.metadata or None,
+        )
 
 
 def _container(source: Remote, target: Remote) -> str | None:
     """The container that the service of ``target`` copies from, if it is the one of ``source`` too."""
-    if source.address is None or target.address is None or source.address.query != target.address.query:
+    if source.address is None or target.address is None:
         return None
-    scheme, _, container = source.address.drive.partition("://")
-    if scheme.lower() not in CONTAINER_COPIES or scheme != target.address.drive.partition("://")[0] or "@" in container:
+    if not {"copy", "sibling"} <= target.store.capabilities.operations:
         return None
-    return unquote(container)
+    return sibling(source.address.container, target.address.container)
 
 
-async def copy(src: AnyPath, dst: AnyPath, *, follow_symlinks: bool = True, store: Store | None = None) -> AnyPath:
+async def copy(src: AnyPath, dst: AnyPath, *, follow_symlinks: bool = True, store: Store | None = None) -> str:
     """Copy one file to a name, or into a directory under its own name; returns where it is.
 
     Raises:
@@ -321,7 +324,7 @@ async def _rename_directory(source: Remote, target: Remote) -> None:
     await remove_tree(source)
 
 
-async def move(src: AnyPath, dst: AnyPath, *, store: Store | None = None) -> AnyPath:
+async def move(src: AnyPath, dst: AnyPath, *, store: Store | None = None) -> str:
     """Move a file or directory to a name, or into a directory under its own name; returns where it is.
 
     Within one service as :func:`rename`, otherwise it is copied, and deleted when all was copied.

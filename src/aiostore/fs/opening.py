@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, Unpack, overload
 from aiostore.address import Address, parse
 from aiostore.files.mode import check_options, check_text
 from aiostore.files.mode import parse as parse_mode
-from aiostore.fs.place import AnyPath, Remote, locate, shown_as
+from aiostore.fs.place import AnyPath, Located, Remote, locate, shown_as
 from aiostore.fs.thread import in_thread
 from aiostore.handles import AsyncBinaryFile, AsyncTextFile, BinaryMode, FileOptions, TextMode
 from aiostore.services.local import LocalStore
@@ -73,29 +73,33 @@ def arguments_of(
 
 @overload
 def open_url(
-    path: str | os.PathLike[str], mode: TextMode = "r", *, encoding: str | None = None, errors: str | None = None,
+    path: AnyPath, mode: TextMode = "r", *, encoding: str | None = None, errors: str | None = None,
     newline: str | None = None, **options: Unpack[FileOptions],
 ) -> AbstractAsyncContextManager[AsyncTextFile]: ...  # fmt: skip
 @overload
 def open_url(
-    path: str | os.PathLike[str], mode: BinaryMode, **options: Unpack[FileOptions]
+    path: AnyPath, mode: BinaryMode, **options: Unpack[FileOptions]
 ) -> AbstractAsyncContextManager[AsyncBinaryFile]: ...
 def open_url(
-    path: str | os.PathLike[str], mode: str = "r", *, encoding: str | None = None, errors: str | None = None,
+    path: AnyPath, mode: str = "r", *, encoding: str | None = None, errors: str | None = None,
     newline: str | None = None, **options: Unpack[FileOptions],
 ) -> AbstractAsyncContextManager[AsyncTextFile] | AbstractAsyncContextManager[AsyncBinaryFile]:  # fmt: skip
     """A file over the object or local file that a URL or path names: ``async with aiostore.open(url, "rt") as file``.
 
     Modes and options are those of :meth:`~aiostore.AsyncObjectStore.open`; options of the store stand in the URL's
     query. The store is made for this file and closed with it: whoever opens many files of one container uses a store,
-    or ``aiostore.fs.open``, whose stores are shared. A local file is written as by ``LocalStore``: it appears whole,
-    when the ``async with`` is left without an error. Links to it are followed.
+    or ``aiostore.fs.open``, whose stores are shared; a ``StorePath`` is opened as there. A local file is written as by
+    ``LocalStore``: it appears whole, when the ``async with`` is left without an error. Links to it are followed.
 
     Raises:
         ConfigurationError: if URL, mode or options are wrong.
         IsADirectoryError: if the URL or path names a directory.
         FileNotFoundError: (on entering) if there is no such object to read, or no directory to write a file to.
     """
+    if isinstance(path, Located):
+        given: Any = {"encoding": encoding, "errors": errors, "newline": newline, **options}
+        made: AbstractAsyncContextManager[AsyncBinaryFile] = open_shared(path, mode, **given)  # type: ignore[call-overload]  # any mode
+        return made
     address = parse(path)
     shown = address if isinstance(address, str) else address.shown
     arguments = arguments_of(shown, mode, encoding, errors, newline, options)

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import Final
 
 from aiostore.capabilities import Guarantee
-from aiostore.errors import NotFoundError
+from aiostore.errors import InvalidKeyError, NotFoundError, NotSupportedError
 from aiostore.fs.place import Remote
 from aiostore.types import ListPage, ObjectMeta
 
@@ -70,6 +70,15 @@ async def put_marker(place: Remote) -> None:
 
     Raises:
         FileExistsError: if it exists, decided by the service where it can.
+        NotSupportedError: if no key of this store ends with a slash.
     """
     atomic = place.store.capabilities.put.if_absent is Guarantee.ATOMIC
-    await place.store.put(place.directory, b"", content_type=MARKER_TYPE, if_absent=atomic)
+    try:
+        await place.store.put(place.directory, b"", content_type=MARKER_TYPE, if_absent=atomic)
+    except InvalidKeyError as error:
+        raise NotSupportedError(
+            "this store has no empty directories: a file below makes one; of a LocalStore use its path instead",
+            key=place.key,
+            operation="mkdir",
+            store=place.store.location,
+        ) from error
