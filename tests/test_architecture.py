@@ -43,7 +43,7 @@ CONTRACT: Final = (
     "handles",
 )
 TRANSPORT: Final = ("_http.", "checksums")
-STORE: Final = ("core", "store", "services.", "url", "address", "location", "schemes", "aliases", "secrets")
+STORE: Final = ("core", "bulk", "store", "services.", "url", "address", "location", "schemes", "aliases", "secrets")
 
 ROWS: Final[Mapping[str, Row]] = {
     "contract": Row(modules=CONTRACT),

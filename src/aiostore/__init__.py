@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aiostore import blocking, fs
+    from aiostore._engine.bulk import Bulk
     from aiostore._engine.lease import Lease
     from aiostore._engine.probe import ProbeResult
     from aiostore._engine.transcode import transcode
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         Container,
         DeleteResult,
         Encryption,
+        ItemResult,
         ListResult,
         ObjectMeta,
         ObjectVersion,
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from aiostore.url import connect
 
 _MODULES = {
+    "_engine.bulk": ["Bulk"],
     "_engine.lease": ["Lease"],
     "_engine.probe": ["ProbeResult"],
     "_engine.transcode": ["transcode"],
@@ -112,6 +115,7 @@ _MODULES = {
         "Container",
         "DeleteResult",
         "Encryption",
+        "ItemResult",
         "ListResult",
         "ObjectMeta",
         "ObjectVersion",
@@ -136,6 +140,7 @@ __all__ = [
     "AsyncObjectStore",
     "AsyncTextFile",
     "AzureStore",
+    "Bulk",
     "Capabilities",
     "ClientOptions",
     "Conditions",
@@ -151,6 +156,7 @@ __all__ = [
     "HTTPStore",
     "InvalidKeyError",
     "InvalidRangeError",
+    "ItemResult",
     "Lease",
     "LeaseLostError",
     "Limits",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from aiostore._engine import probe as _probe
 from aiostore._engine import update as _update
 from aiostore._engine.lease import Lease
 from aiostore._engine.probe import ProbeResult
-from aiostore.core import DELETE, CoreStore
+from aiostore.bulk import BulkStore
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
@@ -30,7 +29,6 @@ from aiostore.types import (
     Buffer,
     Condition,
     Container,
-    DeleteResult,
     Encryption,
     GetOptions,
     ListOptions,
@@ -46,7 +44,7 @@ from aiostore.types import (
 )
 
 
-class Store(CoreStore):
+class Store(BulkStore):
     """A container (and prefix) of some service, as application code sees it; see :class:`aiostore.AsyncObjectStore`.
 
     ``timeouts`` are those of the driver's connections, if it has any. ``observers`` are called with an
@@ -238,13 +236,6 @@ class Store(CoreStore):
             LeaseLostError: (on leaving) if the lease was lost meanwhile.
         """
         return Lease(self._context, check_key(key, "lease"), ttl=ttl, wait=wait)
-
-    async def delete_many(self, keys: Iterable[str]) -> builtins.list[DeleteResult]:
-        """Delete all ``keys`` in as few requests as the service takes; one result for each, in their order."""
-        if isinstance(keys, str):
-            raise TypeError(f"delete_many takes many keys, not one str: use [{keys!r}]")
-        wanted = [check_key(key, "delete_many") for key in keys]
-        return await _delete.delete_many(self._context, wanted, DELETE)
 
     def list_pages(
         self,

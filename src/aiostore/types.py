@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 from aiostore.errors import StoreError
+
+T = TypeVar("T")
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """What may be sent: any contiguous buffer of bytes."""
@@ -345,6 +347,26 @@ class DeleteResult:
 
     key: str
     error: StoreError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemResult(Generic[T]):
+    """What became of item number ``index`` (from 0) of a call on many: ``value``, or the ``error`` that it met."""
+
+    index: int
+    key: str
+    value: T | None = None
+    error: Exception | None = None
+
+    def unwrap(self) -> T:
+        """The value.
+
+        Raises:
+            Exception: the error, if there is one.
+        """
+        if self.error is not None:
+            raise self.error
+        return cast("T", self.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

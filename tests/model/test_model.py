@@ -27,7 +27,7 @@ from aiostore.errors import (
 from aiostore.policies import Limits, RetryPolicy
 from aiostore.store import Store
 from aiostore.testing import FailRandomly, FaultyDriver
-from aiostore.types import PutResult
+from aiostore.types import ItemResult, PutResult
 
 T = TypeVar("T")
 
@@ -145,7 +145,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(keys=st.lists(KEYS, max_size=6))
     def delete_many(self, keys: Sequence[str]) -> None:
-        results = self.run(self.store.delete_many(keys))
+        async def delete() -> Sequence[ItemResult[None]]:
+            return await self.store.delete_many(keys)
+
+        results = self.run(delete())
         assert [(result.key, result.error) for result in results] == [(key, None) for key in keys]
         for key in keys:
             self.model.pop(key, None)

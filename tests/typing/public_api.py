@@ -11,7 +11,7 @@ import aiostore
 from aiostore import (
     AsyncObjectStore,
     Capabilities,
-    DeleteResult,
+    ItemResult,
     ListResult,
     LocalStore,
     MemoryStore,
@@ -105,7 +105,9 @@ async def what_a_store_adds(file: BinaryIO) -> None:
         # Not MemoryStore where a prefix or a sibling is made: these need nothing of its constructor.
         store: Store = memory
         assert_type(await store.size("key"), int)
-        assert_type(await store.delete_many(["a", "b"]), list[DeleteResult])
+        assert_type(await store.delete_many(["a", "b"]), list[ItemResult[None]])
+        async for result in store.get_many(["a", ("b", {"start": 1})]):
+            assert_type(result, ItemResult[bytes])
         async for upload in store.uploads("prefix"):
             assert_type(upload, Upload)
         assert_type(await store.put_json("key", {"a": [1, None]}), PutResult)

@@ -37,6 +37,7 @@ from aiostore.testing.conformance.deletes import Deletes
 from aiostore.testing.conformance.files import FileConformance
 from aiostore.testing.conformance.keys import Keys
 from aiostore.testing.conformance.listing import Listing
+from aiostore.testing.conformance.many import Many
 from aiostore.testing.conformance.ranges import Ranges
 from aiostore.testing.conformance.reads import Reads
 from aiostore.testing.conformance.refusals import Refusals
@@ -59,6 +60,7 @@ class StoreConformance(
     Keys,
     Listing,
     Deletes,
+    Many,
     Copies,
     Conditions,
     Cancellation,
