@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, overload
@@ -13,14 +12,13 @@ from typing import Any, BinaryIO, overload
 from aiostore._engine.probe import ProbeResult
 from aiostore._engine.update import ATTEMPTS
 from aiostore.blocking import portal
+from aiostore.blocking.bulk import BulkStore
 from aiostore.blocking.core import LISTED_AHEAD
-from aiostore.blocking.items import ItemStore
 from aiostore.blocking.lease import BlockingLease
 from aiostore.types import (
     Buffer,
     Condition,
     Container,
-    DeleteResult,
     Encryption,
     ListPage,
     ObjectMeta,
@@ -32,7 +30,7 @@ from aiostore.types import (
 )
 
 
-class BlockingStore(ItemStore):
+class BlockingStore(BulkStore):
     """A :class:`~aiostore.Store` for code that does not await: the same verbs, with the same arguments and results.
 
     It may be used by any number of threads, and after a fork. A thread that runs an event loop gets a RuntimeError.
@@ -118,12 +116,6 @@ class BlockingStore(ItemStore):
         It is renewed in the background, also while the program computes; see :meth:`aiostore.Store.lease`.
         """
         return BlockingLease(self._store.lease(key, ttl=ttl, wait=wait))
-
-    def delete_many(self, keys: Iterable[str]) -> builtins.list[DeleteResult]:
-        """Delete all ``keys`` in as few requests as the service takes; one result for each, in their order."""
-        if not isinstance(keys, str):
-            keys = [*keys]  # here, where an iterable may block
-        return portal.run(self._store.delete_many(keys))
 
     def list_pages(
         self,
