@@ -1,44 +1,81 @@
-"""Writes the table of what each S3 can do into ``s3.md``, from what the code says: ``python docs/capabilities.py``."""
+"""Writes the tables of what each service can do into the pages, from what the code says: ``docs/capabilities.py``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aiostore.capabilities import Capabilities, Guarantee
+from aiostore.drivers import azure_settings, s3_settings
 from aiostore.drivers.s3_dialect import DIALECTS, Dialect
-from aiostore.drivers.s3_settings import make_driver
 
-PAGE = Path(__file__).with_name("s3.md")
+HERE = Path(__file__).parent
 BEGIN, END = "<!-- capabilities: written by docs/capabilities.py -->\n", "<!-- end of capabilities -->\n"
 
 _WORDS = {Guarantee.NONE: "no", Guarantee.BEST_EFFORT: "best effort", Guarantee.ATOMIC: "atomic"}
 _WRITES = ("put", "complete", "copy", "delete")
 
 
-def table() -> str:
-    """The table in Markdown: a column for each dialect, the nameless last."""
+def s3() -> str:
+    """A column for each dialect, the nameless last."""
     dialects = [dialect for name, dialect in DIALECTS.items() if name] + [DIALECTS[""]]
-    columns = [_column(dialect, _capabilities(dialect)) for dialect in dialects]
     names = [f"`{dialect.name}`" if dialect.name else "any other" for dialect in dialects]
+    return _table(names, [_dialect(dialect, _capabilities(dialect)) for dialect in dialects])
+
+
+def azure() -> str:
+    """A column for the service and one for its emulator."""
+    endpoints = {"azure": "https://example.blob.core.windows.net", "azurite": "http://127.0.0.1:10000/devstoreaccount1"}
+    found = [
+        azure_settings.make_driver("container", endpoint=url, skip_signature=True).capabilities
+        for url in endpoints.values()
+    ]
+    return _table([f"`{name}`" for name in endpoints], [_service(can) for can in found])
+
+
+def _table(names: Sequence[str], columns: Sequence[Mapping[str, str]]) -> str:
+    """A table in Markdown."""
     lines = [["", *names], ["---"] * (len(names) + 1)]
     lines += [[row, *(column[row] for column in columns)] for row in columns[0]]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _capabilities(dialect: Dialect) -> Capabilities:
-    driver = make_driver(
+    driver = s3_settings.make_driver(
         "bucket", endpoint="https://s3.example.com", region="us-east-1", dialect=dialect.name, skip_signature=True
     )
     return driver.capabilities
 
 
-def _column(dialect: Dialect, can: Capabilities) -> dict[str, str]:
+def _conditions(can: Capabilities) -> dict[str, str]:
     column: dict[str, str] = {}
     for name in _WRITES:
         conditions = getattr(can, name)
         if name != "delete":
             column[f"`{name}`: create-only"] = _WORDS[conditions.if_absent]
         column[f"`{name}`: if-match"] = _WORDS[conditions.if_match]
+    return column
+
+
+def _service(can: Capabilities) -> dict[str, str]:
+    column = _conditions(can)
+    column["checked on upload"] = ", ".join(can.checksums) or "no"
+    column["ranges from the end"] = "yes" if can.suffix_range else "asked for the size before"
+    column["sorted listings"] = "yes" if can.ordered_listing else "no"
+    if (parts := can.multipart) is not None:
+        column["largest part, most parts"] = f"{_size(parts.max_size)}, {parts.max_count:,}"
+    column["largest put"] = _size(can.max_put)
+    column["keys of one `delete_many`"] = str(can.delete_batch)
+    column["copies of parts"] = "yes" if "copy_part" in can.operations else "no"
+    return column
+
+
+def _size(count: int) -> str:
+    return f"{count / 1024**2:,.0f} MiB"
+
+
+def _dialect(dialect: Dialect, can: Capabilities) -> dict[str, str]:
+    column = _conditions(can)
     parts = can.multipart
     column["copy's source: if-match"] = "yes" if dialect.source_conditions else "asked before"
     column["checked on upload"] = ", ".join(can.checksums) or "no"
@@ -60,15 +97,20 @@ def _encryptions(dialect: Dialect) -> list[str]:
     return [word for kind, word in kinds.items() if kind in dialect.encryptions]
 
 
-def written(page: str) -> str:
-    """``page`` with the table as it should be.
+PAGES: Mapping[str, Callable[[], str]] = {"azure.md": azure, "s3.md": s3}
+
+
+def written(name: str) -> str:
+    """The page called ``name`` with its table as it should be.
 
     Raises:
         ValueError: if the page has no place for it.
     """
+    page = (HERE / name).read_text()
     start, stop = page.index(BEGIN) + len(BEGIN), page.index(END)
-    return f"{page[:start]}\n{table()}\n{page[stop:]}"
+    return f"{page[:start]}\n{PAGES[name]()}\n{page[stop:]}"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text()))
+    for page in PAGES:
+        (HERE / page).write_text(written(page))

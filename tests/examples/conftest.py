@@ -1,4 +1,4 @@
-"""Where the examples put their objects: a directory, a bucket on the real gateway."""
+"""Where the examples put their objects: a directory, a bucket on the real gateway, a container on Azurite."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from aiostore import LocalStore, S3Store, Store
+from aiostore import AzureStore, LocalStore, S3Store, Store
+from tests.servers.azurite import AzuriteEndpoint
 from tests.servers.ceph import CephEndpoint
 
 ROOT = Path(__file__).parents[2]
@@ -51,4 +52,14 @@ async def bucket(ceph: CephEndpoint) -> AsyncIterator[Place]:
     ) as store:
         await store.create_container()
         yield Place(url=f"s3://{name}?{query}", store=store, environment=keys)
+        await store.delete_container(force=True)
+
+
+@pytest.fixture
+async def container(azurite: AzuriteEndpoint) -> AsyncIterator[Place]:
+    name = f"examples-{secrets.token_hex(4)}"
+    async with AzureStore(name, endpoint=azurite.url, account_key=azurite.key) as store:
+        await store.create_container()
+        query = urlencode({"endpoint": azurite.url})
+        yield Place(url=f"az://{name}?{query}", store=store, environment={"AZURE_STORAGE_KEY": azurite.key})
         await store.delete_container(force=True)

@@ -64,6 +64,13 @@ async def test_it_works_on_a_real_gateway_and_leaves_nothing(bucket: Place) -> N
     assert [upload async for upload in bucket.store.uploads()] == []
 
 
+async def test_it_works_on_azurite_and_leaves_nothing(container: Place) -> None:
+    status, output, complaint = await run(container.url, environment=container.environment)
+    assert (status, complaint) == (0, "")
+    assert steps(output) == ALL_STEPS
+    assert await container.keys() == []
+
+
 async def test_it_works_in_memory() -> None:
     status, output, complaint = await run("memory://quickstart")
     assert (status, complaint) == (0, "")
