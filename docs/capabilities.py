@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aiostore.capabilities import Capabilities, Guarantee
-from aiostore.drivers import azure_settings, s3_settings
+from aiostore.drivers import azure_settings, http_settings, s3_settings
 from aiostore.drivers.s3_dialect import DIALECTS, Dialect
 
 HERE = Path(__file__).parent
@@ -31,6 +31,18 @@ def azure() -> str:
         for url in endpoints.values()
     ]
     return _table([f"`{name}`" for name in endpoints], [_service(can) for can in found])
+
+
+def http() -> str:
+    """A column for what can only be read, and one for WebDAV."""
+    found = [http_settings.make_driver("https://example.com", webdav=webdav).capabilities for webdav in (False, True)]
+    operations = sorted(found[1].operations)
+    columns = [{f"`{name}`": "yes" if name in can.operations else "no" for name in operations} for can in found]
+    for can, column in zip(found, columns, strict=True):
+        column |= {row: words for row, words in _conditions(can).items() if "complete" not in row}
+        column["user metadata"] = "yes" if can.metadata else "no"
+        column["sorted listings"] = "yes" if can.ordered_listing else "no"
+    return _table(["read-only", "`webdav=True`"], columns)
 
 
 def _table(names: Sequence[str], columns: Sequence[Mapping[str, str]]) -> str:
@@ -97,7 +109,7 @@ def _encryptions(dialect: Dialect) -> list[str]:
     return [word for kind, word in kinds.items() if kind in dialect.encryptions]
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"azure.md": azure, "s3.md": s3}
+PAGES: Mapping[str, Callable[[], str]] = {"azure.md": azure, "http.md": http, "s3.md": s3}
 
 
 def written(name: str) -> str:
