@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -203,6 +204,15 @@ async def test_no_key_leaves_the_base(nginx: NginxEndpoint, folder: str, key: st
             with pytest.raises(InvalidKeyError) as caught:
                 await call
             assert caught.value.key == key
+
+
+async def test_a_pickled_store_is_its_configuration(nginx: NginxEndpoint, folder: str) -> None:
+    async with HTTPStore(f"{nginx.url}/bearer/{folder}", token=TOKEN) as store:
+        await store.get("small.txt")
+        async with pickle.loads(pickle.dumps(store)) as loaded:
+            assert await loaded.get("small.txt") == b"small.txt"
+    writer = pickle.loads(pickle.dumps(HTTPStore(nginx.dav_url, webdav=True)))
+    assert "put" in writer.capabilities.operations
 
 
 # --- refusals
