@@ -45,7 +45,8 @@ class Capabilities:
     ``operations`` are the names of the primitives that do not merely refuse. ``checksums`` are the algorithms that the
     service verifies on upload, best first; reads are verified by whatever ``ObjectMeta.checksums`` holds.
     ``max_put`` and ``max_copy`` are the largest bodies in bytes of one put and one copy; ``delete_batch`` the most keys
-    of one ``delete_many``.
+    of one ``delete_many``. ``range_checksum`` is the largest range in bytes whose answer carries a checksum of its own;
+    0 if none does.
     """
 
     operations: frozenset[str]
@@ -61,4 +62,5 @@ class Capabilities:
     max_copy: int = 5 * 1024**3
     delete_batch: int = 1
     checksums: tuple[str, ...] = ()
+    range_checksum: int = 0
     metadata: bool = True

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import zlib
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from functools import cache, lru_cache
 from importlib import import_module
@@ -40,6 +40,10 @@ _POLYNOMIALS: Final = {
 }
 
 
+MD5_OF_PARTS: Final = "md5-of-parts"
+"""The MD5 of the MD5s of an object's parts, and their number: S3's ETag of it. Who knows the parts can compute it."""
+
+
 class Hasher(Protocol):
     """A checksum being computed."""
 
@@ -65,6 +69,40 @@ class _Crc:
 
     def hexdigest(self) -> str:
         return f"{self._value:0{self._width // 4}x}"
+
+
+class PartsHasher:
+    """Computes MD5_OF_PARTS of parts of these sizes; the last one takes what is left."""
+
+    __slots__ = ("_count", "_digests", "_left", "_part", "_sizes")
+
+    def __init__(self, sizes: Iterator[int]) -> None:
+        self._sizes = sizes
+        self._digests = bytearray()
+        self._count = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._part = new("md5")
+        self._count += 1
+        self._left = next(self._sizes)
+
+    def update(self, data: Buffer, /) -> None:
+        """Add bytes."""
+        view = memoryview(data)
+        while view:
+            if not self._left:
+                self._digests += bytes.fromhex(self._part.hexdigest())
+                self._begin()
+            piece, view = view[: self._left], view[self._left :]
+            self._part.update(piece)
+            self._left -= len(piece)
+
+    def hexdigest(self) -> str:
+        """The digest, a dash and the number of parts."""
+        whole = new("md5")
+        whole.update(self._digests + bytes.fromhex(self._part.hexdigest()))
+        return f"{whole.hexdigest()}-{self._count}"
 
 
 def best(available: Collection[str]) -> str | None:

@@ -288,7 +288,9 @@ class GetResult:
 
     Not a value but the owner of a connection, so wrappers may put their own stream around ``stream``. A service that
     ignores ranges shows in ``start`` and ``stop``; ``ranges`` is false where it is not worth asking for further ones.
-    ``stop`` means nothing if the object's size is unknown. Whoever receives this closes ``stream``.
+    ``stop`` means nothing if the object's size is unknown. ``checksums`` are of just these bytes, where the service
+    computes them for a range; ``range_checksums``: it keeps some of ranges, which ``list_ranges`` tells. Whoever
+    receives this closes ``stream``.
     """
 
     meta: ObjectMeta
@@ -296,6 +298,8 @@ class GetResult:
     stop: int
     stream: ByteStream
     ranges: bool = True
+    checksums: Mapping[str, str] = field(default_factory=_nothing)
+    range_checksums: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,6 +412,23 @@ class PartPage:
     """One page of the parts of an upload, by number."""
 
     parts: Sequence[Part] = ()
+    next_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRange:
+    """The bytes ``[start, stop)`` that the service stores together, with the checksums that it keeps of them."""
+
+    start: int
+    stop: int
+    checksums: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RangePage:
+    """One page of the ranges that an object is stored in, in order and without gaps."""
+
+    ranges: Sequence[StoredRange] = ()
     next_token: str | None = None
 
 

@@ -20,6 +20,7 @@ CAPABILITIES = Capabilities(
         {
             *("head", "get", "put", "delete", "delete_many", "list_page", "copy", "rename", "append", "set_metadata"),
             *("create_multipart", "put_part", "copy_part", "list_parts", "complete_multipart", "abort_multipart"),
+            "list_ranges",
             *("list_multipart", "get_tags", "set_tags", "list_versions"),
             *("sibling", "create_container", "delete_container", "list_containers"),
         }

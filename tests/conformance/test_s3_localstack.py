@@ -14,7 +14,7 @@ from tests.servers.server import S3Endpoint
 
 class TestLocalStack(StoreConformance):
     capabilities = Capabilities(
-        operations=OPERATIONS,
+        operations=OPERATIONS | {"list_ranges"},
         put=Conditions(if_absent=Guarantee.ATOMIC, if_match=Guarantee.ATOMIC),
         complete=Conditions(if_absent=Guarantee.BEST_EFFORT, if_match=Guarantee.BEST_EFFORT),
         multipart=PARTS,

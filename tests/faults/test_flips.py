@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from aiostore import CorruptedError, NotSupportedError
 from tests.faults.faults import Flip
-from tests.faults.table.backend import PART, Settings
+from tests.faults.table.backend import Settings
 from tests.faults.table.cells import LARGE, SMALL, Cell, behind_proxy
 from tests.faults.table.faults import FlipUpload
 from tests.faults.table.s3 import S3_PART, S3Bucket, primitive_of_request
@@ -144,30 +143,3 @@ async def test_a_part_that_is_damaged_on_the_way_up_is_refused_and_sent_again(bu
         assert rule.applied == 1
         assert await cell.visible("object") == cell.parts
         await cell.assert_nothing_is_left(tasks)
-
-
-async def test_an_object_of_several_parts_is_read_without_proof_where_the_service_keeps_none(
-    ceph_bucket: S3Bucket, tmp_path: Path
-) -> None:
-    """Ceph keeps no checksum of it, and its ETag is none."""
-    async with behind_proxy(ceph_bucket, tmp_path) as cell:
-        await cell.direct.put("object", cell.parts, part_size=S3_PART)
-        stream = cell.store.stream("object")
-        assert b"".join([chunk async for chunk in stream]) == cell.parts
-        assert stream.verified is None
-    async with behind_proxy(ceph_bucket, tmp_path, replace(Settings(), integrity="require")) as cell:
-        await cell.direct.put("object", cell.parts, part_size=S3_PART)
-        with pytest.raises(NotSupportedError):
-            await cell.store.get("object")
-
-
-async def test_an_object_of_several_parts_is_proved_by_its_combined_checksum(
-    localstack_bucket: S3Bucket, tmp_path: Path
-) -> None:
-    async with behind_proxy(localstack_bucket, tmp_path) as cell:
-        await cell.direct.put("object", cell.parts, part_size=S3_PART)
-        flip(cell, "get_range", PART // 2, nth=5)
-        assert await cell.store.get("object") == cell.parts
-        stream = cell.store.stream("object")
-        assert b"".join([chunk async for chunk in stream]) == cell.parts
-        assert stream.verified == "crc64nvme"

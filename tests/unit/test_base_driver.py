@@ -72,6 +72,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "put_part": (UPLOAD, 1, 0, BODY),
     "copy_part": (UPLOAD, 1, 0, "s", 0, 1, CopyOptions()),
     "list_parts": (UPLOAD,),
+    "list_ranges": ("k", ObjectMeta(key="k", size=1), GetOptions()),
     "complete_multipart": (UPLOAD, [], PutOptions()),
     "abort_multipart": (UPLOAD,),
     "list_multipart": ("k",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import subprocess
 import sys
 import threading
@@ -118,3 +119,21 @@ def test_the_native_library_is_loaded_on_first_use_only() -> None:
     before = "import sys, aiostore.checksums; assert 'awscrt' not in sys.modules"
     after = "aiostore.checksums.new('crc32c'); assert 'awscrt' in sys.modules"
     subprocess.run([sys.executable, "-c", f"{before}; {after}"], check=True)
+
+
+@given(
+    data=st.binary(max_size=300), sizes=st.lists(st.integers(1, 90), min_size=1, max_size=5), cuts=st.integers(1, 50)
+)
+def test_md5_of_parts_is_what_s3_makes_an_etag_of(data: bytes, sizes: list[int], cuts: int) -> None:
+    sizes = [*sizes, 1000]
+    hasher = checksums.PartsHasher(iter(sizes))
+    for start in range(0, len(data), cuts):
+        hasher.update(data[start : start + cuts])
+    parts = []
+    rest = data
+    for size in sizes:
+        parts.append(hashlib.md5(rest[:size]).digest())
+        rest = rest[size:]
+        if not rest:
+            break
+    assert hasher.hexdigest() == f"{hashlib.md5(b''.join(parts)).hexdigest()}-{len(parts)}"

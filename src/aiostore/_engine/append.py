@@ -204,15 +204,15 @@ class _Continued(Writer):
         async def copy_part(size: int, upload: Upload, number: int, offset: int) -> Part:
             return await driver.copy_part(upload, number, offset, self._key, offset, offset + size, pinned)
 
-        multipart = await self._begin(None)
+        multipart = await self._begin(None, None)
         while multipart.offset < stop:
             size = min(piece, stop - multipart.offset)
             await multipart.slot()
             multipart.send(size, partial(copy_part, size), None)
 
-    async def _begin(self, total: int | None) -> Multipart:
+    async def _begin(self, total: int | None, part_size: int | None) -> Multipart:
         self._options = conditional(self._options, self._meta, self._context.driver.capabilities.complete)
-        return await super()._begin(total)
+        return await super()._begin(total, None)
 
     async def _put_once(self, body: Body) -> PutResult:
         self._options = conditional(self._options, self._meta, self._context.driver.capabilities.put)

@@ -204,6 +204,7 @@ async def _in_parts(context: Context, meta: ObjectMeta, source: str, target: str
     limits = driver.capabilities.multipart
     assert limits is not None  # noqa: S101  # the caller asked
     pinned = replace(options, source_if_match=_state(meta))
+    part_size = max(context.limits.part_size, COPY_PART)
     multipart = Multipart(
         context,
         target,
@@ -211,6 +212,7 @@ async def _in_parts(context: Context, meta: ObjectMeta, source: str, target: str
         concurrency=None,
         progress=None,
         total=meta.size,
+        part_size=next(part_sizes(limits, part_size, meta.size)),
     )
 
     async def copy_part(size: int, upload: Upload, number: int, offset: int) -> Part:
@@ -218,7 +220,7 @@ async def _in_parts(context: Context, meta: ObjectMeta, source: str, target: str
 
     try:
         await multipart.begin()
-        sizes = part_sizes(limits, max(context.limits.part_size, COPY_PART), meta.size)
+        sizes = part_sizes(limits, part_size, meta.size)
         while multipart.offset < meta.size:
             size = min(next(sizes), meta.size - multipart.offset)
             await multipart.slot()

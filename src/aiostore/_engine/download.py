@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from aiostore._engine import read
+from aiostore._engine import verify
 from aiostore._engine.context import Context
 from aiostore._engine.object_stream import Stream
 from aiostore._engine.settle import settle
@@ -60,7 +60,7 @@ async def to_file(
     """
     seekable = file.seekable()
     begin = file.tell() if seekable else 0
-    for attempt in range(1, read.READS + 1):
+    for attempt in range(1, verify.READS + 1):
         try:
             async with Stream(context, key, options, raw=raw) as stream:
                 done = 0
@@ -72,7 +72,7 @@ async def to_file(
                         progress(done, None if stream.is_decoded or stream.meta.size < 0 else stream.meta.size)
                 return stream.meta
         except CorruptedError:
-            if not seekable or attempt == read.READS:
+            if not seekable or attempt == verify.READS:
                 raise
             await asyncio.to_thread(file.seek, begin)
             await asyncio.to_thread(file.truncate)

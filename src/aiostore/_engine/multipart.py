@@ -64,8 +64,9 @@ class Reservation:
 class Multipart:
     """Sends parts, at most ``concurrency`` at a time (None: as many as the service has shown to be worth it).
 
-    Whoever begins one ends it with ``complete`` or ``abort``. ``abort`` joins the parts under way first, so that none
-    arrives after the upload was dropped.
+    ``part_size`` is given if all parts are cut by `part_sizes`, whose first size it is. Whoever begins one ends it with
+    ``complete`` or ``abort``. ``abort`` joins the parts under way first, so that none arrives after the upload was
+    dropped.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Multipart:
         concurrency: int | None,
         progress: Progress | None,
         total: int | None,
+        part_size: int | None = None,
     ) -> None:
         self._context = context
         self._key = key
@@ -85,6 +87,10 @@ class Multipart:
         self._progress = progress
         self._total = total
         self._options, self._write_id = own_write.stamp(context, options)
+        if part_size is not None and self._write_id is not None:
+            # With it the ETag of an object made of parts can be computed again, which is all that some services keep.
+            sized = {**self._options.metadata, own_write.PART_SIZE: f"{part_size}{'+' if total is None else ''}"}
+            self._options = replace(self._options, metadata=sized)
         self._upload: Upload | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._parts: list[Part] = []

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
-from aiostore._engine import codecs, dropped, own_write, read
+from aiostore._engine import codecs, dropped, own_write, proof, read
 from aiostore._engine.context import Context
 from aiostore._engine.decoding import Decoding, of_object
 from aiostore._engine.pin import Pin
@@ -103,13 +103,16 @@ class Stream:
         result = await read.first_answer(context, self._key, options)
         try:
             start, stop = read.bounds(options, result.meta, context.driver)
-            check = read.verifier(context, options, result.meta, "stream")
+            pin = Pin(self._key, options, result.meta)
+            proofs, seed = await proof.begin(context, pin, options, result) if read.is_whole(options) else ((), [])
+            check = None
+            if not proofs and not result.checksums:
+                check = read.verifier(context, options, result.meta, "stream")
         except BaseException:
             await result.stream.aclose()
             raise
-        pin = Pin(self._key, options, result.meta)
         self._loop = asyncio.get_running_loop()
-        self._ahead = ReadAhead(context, pin, result, start, stop, self._concurrency, check, "stream")
+        self._ahead = ReadAhead(context, pin, result, start, stop, self._concurrency, check, "stream", proofs, seed)
         self._meta = own_write.hide(result.meta)
         if result.meta.content_encoding is not None and not self._raw and options.start is None is options.stop:
             undone = codecs.known(result.meta.content_encoding)
@@ -140,8 +143,8 @@ class Stream:
             raise
         if chunk:
             return chunk
-        if self._ahead is not None and self._ahead.verifier is not None:
-            self._verified = self._ahead.verifier.algorithm
+        if self._ahead is not None:
+            self._verified = self._ahead.algorithm
         await self.aclose()
         raise StopAsyncIteration
 

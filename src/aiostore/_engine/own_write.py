@@ -20,6 +20,11 @@ WRITE_ID = "aiostore-write-id"
 LINEAGE = "aiostore-lineage"
 """The name of the ids of an object's latest updates in its metadata; see :mod:`aiostore._engine.update`."""
 
+PART_SIZE = "aiostore-part-size"
+"""The name of the bytes of its parts in the metadata of an object that was written in parts; see `verify.of_parts`."""
+
+_OURS = frozenset({WRITE_ID, LINEAGE, PART_SIZE})
+
 LATEST_VERSIONS = 10
 """Versions of the right size among which a write is looked for that was replaced since."""
 
@@ -35,9 +40,9 @@ def stamp(context: Context, options: PutOptions) -> tuple[PutOptions, str | None
 def hide(meta: ObjectMeta) -> ObjectMeta:
     """``meta`` without what was added to the caller's metadata."""
     metadata = meta.metadata
-    if WRITE_ID not in metadata and LINEAGE not in metadata:
+    if not metadata or _OURS.isdisjoint(metadata):
         return meta
-    return replace(meta, metadata={name: value for name, value in metadata.items() if name not in {WRITE_ID, LINEAGE}})
+    return replace(meta, metadata={name: value for name, value in metadata.items() if name not in _OURS})
 
 
 async def judge(

@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aiostore._engine import verify
+from aiostore import checksums
+from aiostore._engine import proof, verify
 from aiostore._engine.context import Context
 from aiostore._engine.drain import Drain
 from aiostore._engine.gather import gather
@@ -27,9 +28,6 @@ from aiostore.types import GetOptions, GetResult, Match, ObjectMeta
 
 ENDLESS = sys.maxsize
 """Where a read of an object of unknown size stops unless it ends before."""
-
-READS = 3
-"""How often corrupted bytes are read in all before that is an error."""
 
 
 def is_whole(options: GetOptions) -> bool:
@@ -85,9 +83,15 @@ async def first_answer(context: Context, key: str, options: GetOptions) -> GetRe
     """The first answer of a read, whose body begins at or before the range.
 
     An empty range is answered by a head. So is the place where a suffix begins, if the service lacks suffix ranges.
+    Where the answer for a range carries its checksum, the first one is for the largest such range.
     """
     driver = context.driver
     start, stop = options.start, options.stop
+    largest = min(driver.capabilities.range_checksum, context.limits.part_size)
+    if largest and context.integrity != "off" and (start is None or start >= 0):
+        start = start or 0
+        stop = start + largest if stop is None else min(stop, start + largest)
+        options = replace(options, start=start, stop=stop)
     if start is not None and (start == stop or (start < 0 and not driver.capabilities.suffix_range)):
         meta = await driver.head(key, replace(options, start=None, stop=None))
         start, stop = bounds(options, meta, driver)
@@ -104,8 +108,8 @@ async def first_answer(context: Context, key: str, options: GetOptions) -> GetRe
         return await driver.get(key, replace(options, start=None, stop=None))
 
 
-def expected(context: Context, options: GetOptions, meta: ObjectMeta, operation: str) -> tuple[str, str] | None:
-    """The algorithm and checksum that the bytes of this read are compared with; None if there is no such checksum.
+def expected(context: Context, options: GetOptions, meta: ObjectMeta, operation: str) -> verify.Expected | None:
+    """What the bytes of this read are compared with; None if there is no such checksum.
 
     Raises:
         NotSupportedError: if integrity is ``"require"`` and the bytes cannot be verified.
@@ -120,7 +124,7 @@ def expected(context: Context, options: GetOptions, meta: ObjectMeta, operation:
 def verifier(context: Context, options: GetOptions, meta: ObjectMeta, operation: str) -> verify.Verifier | None:
     """What the chunks of this read go through to be compared; raises as ``expected``."""
     found = expected(context, options, meta, operation)
-    return None if found is None else verify.Verifier(*found)
+    return None if found is None else verify.Verifier(found)
 
 
 async def read(context: Context, key: str, options: GetOptions) -> bytes:
@@ -130,7 +134,7 @@ async def read(context: Context, key: str, options: GetOptions) -> bytes:
 
 async def read_with_meta(context: Context, key: str, options: GetOptions) -> tuple[ObjectMeta, bytes]:
     """What the service says of the object, and the bytes that ``options`` asks for."""
-    for _ in range(READS - 1):
+    for _ in range(verify.READS - 1):
         try:
             return await _read_once(context, key, options)
         except CorruptedError:
@@ -143,7 +147,13 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
     meta = result.meta
     try:
         start, stop = bounds(options, meta, context.driver)
-        wanted = expected(context, options, meta, "get")
+        if result.checksums:
+            algorithm = checksums.best(result.checksums)
+            wanted = None if algorithm is None else verify.Expected(algorithm, result.checksums[algorithm])
+        elif result.range_checksums and checksums.best(meta.checksums) is None and is_whole(options):
+            return meta, await _read_in_ranges(context, key, options, result)
+        else:
+            wanted = expected(context, options, meta, "get")
         if stop - start > context.limits.part_size or result.start != start or result.stop != stop:
             return meta, await _read_ahead(context, key, options, result, start, stop, wanted)
         try:
@@ -155,9 +165,9 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
         await result.stream.aclose()
         raise
     if wanted is not None and not (
-        verify.matches(*wanted, data) if len(data) <= verify.SMALL else await verify.matches_soon(*wanted, data)
+        verify.matches(wanted, data) if len(data) <= verify.SMALL else await verify.matches_soon(wanted, data)
     ):
-        raise verify.corrupted(wanted[0], key, "get", context.driver)
+        raise verify.corrupted(wanted.algorithm, key, "get", context.driver)
     return meta, data
 
 
@@ -168,10 +178,22 @@ async def _read_ahead(
     result: GetResult,
     start: int,
     stop: int,
-    wanted: tuple[str, str] | None,
+    wanted: verify.Expected | None,
 ) -> bytes:
-    check = None if wanted is None else verify.Verifier(*wanted)
-    ahead = ReadAhead(context, Pin(key, options, result.meta), result, start, stop, None, check, "get")
+    check = None if wanted is None or result.checksums else verify.Verifier(wanted)
+    return await _all_of(ReadAhead(context, Pin(key, options, result.meta), result, start, stop, None, check, "get"))
+
+
+async def _read_in_ranges(context: Context, key: str, options: GetOptions, result: GetResult) -> bytes:
+    """An object that has no checksum of the whole, but may have some of its ranges."""
+    pin = Pin(key, options, result.meta)
+    proofs, seed = await proof.begin(context, pin, options, result)
+    check = None if proofs else verifier(context, options, result.meta, "get")
+    size = result.meta.size
+    return await _all_of(ReadAhead(context, pin, result, 0, size, None, check, "get", proofs, seed))
+
+
+async def _all_of(ahead: ReadAhead) -> bytes:
     try:
         chunks = []
         while chunk := await ahead.next_chunk():

@@ -9,24 +9,31 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 
-from aiostore._engine import verify
+from aiostore._engine import proof, verify
 from aiostore._engine.context import Context
 from aiostore._engine.drain import Drain
 from aiostore._engine.pin import Pin
+from aiostore._engine.proof import Proof
 from aiostore._engine.settle import join
 from aiostore.budget import BUDGET
+from aiostore.errors import TransientError
 from aiostore.types import GetResult, ObjectMeta
 
 
 class Range:
     """One range on its way: the chunks that have arrived and were not handed out yet."""
 
-    __slots__ = ("_buffered", "_limit", "_room", "_waiter", "chunks", "drain", "error", "finished", "hasher", "held",
-                 "size", "start")  # fmt: skip
+    __slots__ = ("_buffered", "_context", "_limit", "_pin", "_room", "_waiter", "checked", "chunks", "drain", "error",
+                 "finished", "hasher", "held", "proofs", "size", "start")  # fmt: skip
 
     def __init__(self, context: Context, pin: Pin, start: int, stop: int, held: int) -> None:
+        self._context = context
+        self._pin = pin
+        self.proofs: Sequence[Proof] = ()
+        self.checked = False
         self.size = stop - start
         self.held = held
         self.start = start
@@ -41,15 +48,70 @@ class Range:
         self._room: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    async def fill(self, result: GetResult | None) -> None:
-        """Drain the range into ``chunks``; an error is kept until the stream comes to this point."""
+    async def fill(self, result: GetResult | None, seed: Sequence[bytes]) -> None:
+        """Drain the range, of which ``seed`` is there, into ``chunks``; an error is kept until the stream is here."""
         try:
-            await self.drain.run(result)
+            if self.proofs:
+                await self._fill_proven(result, seed)
+            elif self.checked:
+                await self._fill_checked(result)
+            else:
+                for chunk in seed:
+                    self.drain.position += len(chunk)
+                    self._take(chunk)
+                if self.drain.position < self.drain.stop:
+                    await self.drain.run(result)
         except Exception as error:
             self.error = error
         finally:
             self.finished = True
             self._wake()
+
+    async def _fill_proven(self, result: GetResult | None, seed: Sequence[bytes]) -> None:
+        """The same, but no byte is there before all of them are proven; corrupted ones are read again."""
+        stop = self.drain.stop
+        algorithm = ""
+        for _ in range(verify.READS):
+            chunks = [*seed]
+            begin = self.start + sum(map(len, seed))
+            if begin < stop:
+                await Drain(self._context, self._pin, begin, stop, chunks.append).run(result)
+            result, seed = None, ()
+            data = b"".join(chunks)[: self.size]
+            algorithm = await proof.failing(self.proofs, data)
+            if not algorithm:
+                self.drain.position = stop
+                self._take(data)
+                return
+        raise verify.corrupted(algorithm, self._pin.key, "get", self._context.driver)
+
+    async def _fill_checked(self, result: GetResult | None) -> None:
+        """The same where each answer has the checksum of its own range, so that a cut one is asked for as a whole."""
+        start, stop = self.start, self.drain.stop
+        driver, backoff = self._context.driver, self._context.backoff()
+        corrupted, algorithm = 0, ""
+        while corrupted < verify.READS:
+            answer, result = result or await self._pin.get(driver, start, stop), None
+            if not answer.checksums or (answer.start, answer.stop) != (start, stop):
+                self.checked = False
+                await self.drain.run(answer)
+                return
+            try:
+                data = await answer.stream.read()
+            except TransientError as error:
+                lost = error.locate(key=self._pin.key, operation="get", store=driver.location)
+            else:
+                algorithm = await proof.contradicting(answer.checksums, data)
+                if not algorithm:
+                    self.drain.position = stop
+                    self._take(data)
+                    return
+                corrupted += 1
+                continue
+            finally:
+                await answer.stream.aclose()
+            await backoff.wait(lost)
+        raise verify.corrupted(algorithm, self._pin.key, "get", driver)
 
     def _take(self, chunk: bytes) -> asyncio.Future[None] | None:
         if self.hasher is not None:
@@ -88,11 +150,12 @@ class ReadAhead:
 
     ``result`` is the first answer, whose body begins at or before ``start``. ``concurrency`` is how many ranges move at
     once; None leaves that to what the store has learnt of its service. ``verifier`` is set if the bytes are to be
-    compared with a checksum. ``aclose`` ends every task and gives the budget back.
+    compared with a checksum, ``proofs`` if each range is; ``result`` shows whether each answer is. ``seed`` are first
+    bytes that were read before. ``aclose`` ends every task and gives the budget back.
     """
 
-    __slots__ = ("_concurrency", "_context", "_first", "_fixed", "_next", "_pin", "_ranges", "_stop", "_tasks",
-                 "operation", "position", "verifier")  # fmt: skip
+    __slots__ = ("_checked", "_concurrency", "_context", "_first", "_fixed", "_next", "_pin", "_proofs", "_ranges",
+                 "_seed", "_size", "_stop", "_tasks", "operation", "position", "verifier")  # fmt: skip
 
     def __init__(
         self,
@@ -104,9 +167,16 @@ class ReadAhead:
         concurrency: int | None,
         verifier: verify.Verifier | None,
         operation: str,
+        proofs: Sequence[Proof] = (),
+        seed: Sequence[bytes] = (),
     ) -> None:
         self._context = context
         self._pin = pin
+        self._proofs = proofs
+        self._checked = next(iter(result.checksums), None)
+        self._size = context.limits.part_size
+        if self._checked is not None:
+            self._size = min(self._size, context.driver.capabilities.range_checksum)
         self._fixed = concurrency is not None
         self._concurrency = concurrency or context.limits.reads
         self._stop = stop
@@ -117,8 +187,11 @@ class ReadAhead:
         self._first = result.stream
         self.position = self._next = start
         part_size = context.limits.part_size
+        self._seed = seed
         extra = max(0, stop - start - part_size)
-        if not (result.ranges and context.driver.capabilities.ranges):
+        if proofs or self._checked is not None:
+            self._begin(self._end(), 0, result)
+        elif not (result.ranges and context.driver.capabilities.ranges):
             self._begin(stop, 0, result)
         elif extra <= part_size and BUDGET.try_acquire(extra):
             # A second connection would cost more than it brings.
@@ -137,13 +210,33 @@ class ReadAhead:
         """Whether the next chunk has arrived."""
         return bool(self._ranges and self._ranges[0].chunks)
 
+    @property
+    def algorithm(self) -> str | None:
+        """The checksum algorithm that proves the bytes; None if nothing does."""
+        if self._proofs:
+            return self._proofs[0][2]
+        if self._checked is not None:
+            return self._checked
+        return None if self.verifier is None else self.verifier.algorithm
+
+    def _end(self) -> int:
+        """Where the next range ends."""
+        if self._proofs:
+            return proof.from_byte(self._proofs, self._next, self._size)[-1][1]
+        return min(self._next + self._size, self._stop)
+
     def _begin(self, stop: int, held: int, result: GetResult | None) -> None:
         part = Range(self._context, self._pin, self._next, stop, held)
-        if self.verifier is not None:
+        if self._proofs:
+            part.proofs = proof.from_byte(self._proofs, self._next, stop - self._next)
+        elif self._checked is not None:
+            part.checked = True
+        elif self.verifier is not None:
             part.hasher = self.verifier.hasher()
         self._next = stop
         self._ranges.append(part)
-        task = asyncio.get_running_loop().create_task(part.fill(result))
+        seed, self._seed = self._seed, ()
+        task = asyncio.get_running_loop().create_task(part.fill(None if seed else result, seed))
         self._tasks.add(task)
         self._context.reads.begin()
         task.add_done_callback(partial(self._ended, part))
@@ -151,13 +244,15 @@ class ReadAhead:
     def _ended(self, part: Range, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._context.reads.end(part.drain.position - part.start)
+        if not part.checked:
+            self._checked = None
         if self._ranges:
             self._top_up()
 
     def _top_up(self) -> None:
         """Begin as many ranges as concurrency and byte budget allow; the only one of a stream needs no budget."""
         while self._next < self._stop and len(self._ranges) < self._concurrency:
-            size = min(self._context.limits.part_size, self._stop - self._next)
+            size = self._end() - self._next
             if not self._ranges:
                 self._begin(self._next + size, 0, None)
                 continue

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from aiostore import checksums
+from aiostore._engine import own_write
+from aiostore._engine.multipart import part_sizes
+from aiostore.capabilities import PartLimits
 from aiostore.errors import CorruptedError, NotSupportedError
 from aiostore.policies import Integrity
 from aiostore.protocol import Driver
 from aiostore.types import ObjectMeta
 
 Hasher = checksums.Hasher
+
+READS = 3
+"""How often corrupted bytes are read in all before that is an error."""
 
 SMALL = 16 * 1024
 """Bytes that are hashed at once, whatever the algorithm."""
@@ -19,8 +26,24 @@ LOOP_LIMIT = 256 * 1024
 """Bytes that are hashed in the event loop by MD5 and SHA; more goes to a worker thread, where they free the GIL."""
 
 
-def expected(meta: ObjectMeta, integrity: Integrity, operation: str, driver: Driver) -> tuple[str, str] | None:
-    """The algorithm and checksum to verify a whole read of ``meta`` with; None if there is none, or none is wanted.
+class Expected(NamedTuple):
+    """What the bytes of a read are compared with; ``sizes`` are those of the parts that the checksum is made of."""
+
+    algorithm: str
+    checksum: str
+    sizes: tuple[PartLimits, int, int | None] | None = None
+
+    def hasher(self) -> Hasher:
+        """What the bytes go through in order."""
+        if self.sizes is None:
+            return checksums.new(self.algorithm)
+        return checksums.PartsHasher(part_sizes(*self.sizes))
+
+
+def expected(meta: ObjectMeta, integrity: Integrity, operation: str, driver: Driver) -> Expected | None:
+    """What to verify a whole read of ``meta`` with; None if there is no such checksum, or none is wanted.
+
+    The ETag of parts is compared if it must be: their MD5s cost three times as much CPU as reading does.
 
     Raises:
         NotSupportedError: if integrity is ``"require"`` and the service holds no checksum that can be computed here.
@@ -30,10 +53,29 @@ def expected(meta: ObjectMeta, integrity: Integrity, operation: str, driver: Dri
     if meta.checksums:
         algorithm = checksums.best(meta.checksums)
         if algorithm is not None:
-            return algorithm, meta.checksums[algorithm]
+            return Expected(algorithm, meta.checksums[algorithm])
     if integrity == "require":
+        if (found := of_parts(meta, driver.capabilities.multipart)) is not None:
+            return found
         raise unverifiable("the service holds no checksum of the whole object", meta.key, operation, driver)
     return None
+
+
+def of_parts(meta: ObjectMeta, limits: PartLimits | None) -> Expected | None:
+    """The ETag of an object that was written in parts here, which tells their size in its metadata; else None."""
+    etag = meta.checksums.get(checksums.MD5_OF_PARTS)
+    size, grows, rest = meta.metadata.get(own_write.PART_SIZE, "").partition("+")
+    if etag is None or limits is None or rest or not size.isdecimal() or not limits.min_size <= int(size):
+        return None
+    layout = limits, int(size), None if grows else meta.size
+    count, left = 0, meta.size
+    for part in part_sizes(*layout):
+        count += 1
+        left -= part
+        if left <= 0 or count > limits.max_count:
+            break
+    # Whoever copied it in other parts took the metadata along.
+    return Expected(checksums.MD5_OF_PARTS, etag, layout) if etag.endswith(f"-{count}") else None
 
 
 def unverifiable(reason: str, key: str, operation: str, driver: Driver) -> NotSupportedError:
@@ -46,16 +88,18 @@ def unverifiable(reason: str, key: str, operation: str, driver: Driver) -> NotSu
     )
 
 
-def matches(algorithm: str, checksum: str, data: bytes) -> bool:
+def matches(wanted: Expected, data: bytes) -> bool:
     """Whether ``data``, of at most SMALL bytes, has this checksum."""
-    hasher = checksums.new(algorithm)
+    hasher = wanted.hasher()
     hasher.update(data)
-    return hasher.hexdigest() == checksum
+    return hasher.hexdigest() == wanted.checksum
 
 
-async def matches_soon(algorithm: str, checksum: str, data: bytes) -> bool:
+async def matches_soon(wanted: Expected, data: bytes) -> bool:
     """The same for any number of bytes: computed in a worker thread where that takes a while."""
-    return await checksums.digest(algorithm, (data,)) == checksum
+    if wanted.sizes is not None:
+        return await asyncio.to_thread(matches, wanted, data)
+    return await checksums.digest(wanted.algorithm, (data,)) == wanted.checksum
 
 
 def corrupted(algorithm: str, key: str, operation: str, driver: Driver) -> CorruptedError:
@@ -77,11 +121,11 @@ class Verifier:
 
     __slots__ = ("_combined", "_sequential", "algorithm", "expected")
 
-    def __init__(self, algorithm: str, expected: str) -> None:
-        self.algorithm = algorithm
-        self.expected = expected
+    def __init__(self, wanted: Expected) -> None:
+        self.algorithm = wanted.algorithm
+        self.expected = wanted.checksum
         self._combined: int | None = None
-        self._sequential = None if checksums.combinable(algorithm) else checksums.new(algorithm)
+        self._sequential = None if checksums.combinable(wanted.algorithm) else wanted.hasher()
 
     def hasher(self) -> checksums.Hasher | None:
         """What the bytes of one range go through as they arrive; None if this algorithm takes them in order."""

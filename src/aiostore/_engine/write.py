@@ -154,8 +154,8 @@ class Writer:
         limits = self._context.driver.capabilities.multipart
         assert limits is not None  # noqa: S101  # _goes_at_once() was asked
         try:
-            multipart = await self._begin(size)
             sizes = part_sizes(limits, self._part_size, size)
+            multipart = await self._begin(size, next(part_sizes(limits, self._part_size, size)))
             while (start := multipart.offset) < size:
                 count = min(next(sizes), size - start)
                 reservation = None
@@ -175,7 +175,7 @@ class Writer:
 
         return request
 
-    async def _begin(self, total: int | None) -> Multipart:
+    async def _begin(self, total: int | None, part_size: int | None) -> Multipart:
         self._require(self._context.driver.capabilities.complete)
         self._multipart = Multipart(
             self._context,
@@ -184,6 +184,7 @@ class Writer:
             concurrency=self._concurrency,
             progress=self._progress,
             total=total,
+            part_size=part_size,
         )
         await self._multipart.begin()
         return self._multipart
@@ -247,7 +248,7 @@ class Writer:
     async def _flush(self) -> None:
         """Send what is pending as a part: more bytes are known to follow, or it is the last one."""
         if self._multipart is None:
-            multipart = await self._begin(None)
+            multipart = await self._begin(None, self._limit)
             self._reservation = await multipart.reserve(self._limit)
         else:
             multipart = self._multipart

@@ -27,6 +27,7 @@ from aiostore.types import (
     PostOptions,
     PutOptions,
     PutResult,
+    RangePage,
     SignedPost,
     SignOptions,
     Upload,
@@ -48,6 +49,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "put_part": _ONE_PUT,
     "copy_part": "read the bytes and put them as a part",
     "list_parts": _ONE_PUT,
+    "list_ranges": "the object is verified as a whole",
     "complete_multipart": _ONE_PUT,
     "abort_multipart": _ONE_PUT,
     "list_multipart": _ONE_PUT,
@@ -144,6 +146,11 @@ class BaseDriver(ABC):
 
     async def list_parts(self, upload: Upload, page_token: str | None = None) -> PartPage:
         raise self.refusal("list_parts", upload.key)
+
+    async def list_ranges(
+        self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
+    ) -> RangePage:
+        raise self.refusal("list_ranges", key)
 
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         raise self.refusal("complete_multipart", upload.key)

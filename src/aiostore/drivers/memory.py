@@ -49,11 +49,13 @@ from aiostore.types import (
     GetResult,
     ListOptions,
     ListPage,
+    Match,
     ObjectMeta,
     Part,
     PartPage,
     PutOptions,
     PutResult,
+    RangePage,
     Upload,
     UploadPage,
     VersionPage,
@@ -156,7 +158,13 @@ class MemoryDriver(BaseDriver):
             stored = self._read(key, options)
             data = stored.data or b""
             start, stop = resolve_range(options, len(data))
-        return GetResult(meta=stored.meta, start=start, stop=stop, stream=BytesStream(data, start, stop))
+        return GetResult(
+            meta=stored.meta,
+            start=start,
+            stop=stop,
+            stream=BytesStream(data, start, stop),
+            range_checksums=bool(stored.ranges),
+        )
 
     def _read(self, key: str, options: GetOptions) -> Stored:
         refuse_options(options, "encryption")
@@ -351,6 +359,15 @@ class MemoryDriver(BaseDriver):
         page = numbers[: self._page_size]
         more = len(page) < len(numbers)
         return PartPage(parts=[held[number][0] for number in page], next_token=str(page[-1]) if more else None)
+
+    async def list_ranges(
+        self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
+    ) -> RangePage:
+        with self.naming("list_ranges", key):
+            stored = self._read(key, replace(options, if_match=Match(etag=meta.etag, version=meta.version)))
+        begin = int(page_token or 0)
+        end = begin + self._page_size
+        return RangePage(ranges=stored.ranges[begin:end], next_token=str(end) if end < len(stored.ranges) else None)
 
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         with self.naming("complete_multipart", upload.key):

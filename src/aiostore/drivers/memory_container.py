@@ -16,7 +16,17 @@ from datetime import UTC, datetime
 from typing import Final
 
 from aiostore.errors import NotFoundError
-from aiostore.types import NOTHING, ListOptions, ListPage, ObjectMeta, ObjectVersion, Part, Upload, VersionPage
+from aiostore.types import (
+    NOTHING,
+    ListOptions,
+    ListPage,
+    ObjectMeta,
+    ObjectVersion,
+    Part,
+    StoredRange,
+    Upload,
+    VersionPage,
+)
 
 LOCK: Final = threading.Lock()
 """One for all accounts: it is held for microseconds, and a fork can then wait for it in one place."""
@@ -40,6 +50,8 @@ class Stored:
     data: bytes | None
     meta: ObjectMeta
     tags: Mapping[str, str]
+    ranges: Sequence[StoredRange] = ()
+    """The parts that it was made of."""
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from aiostore.capabilities import PartLimits
 from aiostore.drivers.base_conditions import check_checksums, refuse_options
 from aiostore.drivers.memory_container import Pending, Stored
 from aiostore.errors import StoreError
-from aiostore.types import ObjectMeta, Part, PutOptions, PutResult
+from aiostore.types import ObjectMeta, Part, PutOptions, PutResult, StoredRange
 
 CHECKSUM: Final = "crc64nvme"
 """What every object and part has."""
@@ -113,6 +113,7 @@ async def assemble(pending: Pending, parts: Sequence[Part], limits: PartLimits, 
     if not parts:
         raise StoreError("an upload without parts cannot be completed; put an empty object instead")
     pieces: list[bytes] = []
+    ranges: list[StoredRange] = []
     position = 0
     for index, part in enumerate(parts):
         held = pending.parts.get(part.number)
@@ -129,6 +130,8 @@ async def assemble(pending: Pending, parts: Sequence[Part], limits: PartLimits, 
             raise StoreError(f"part {part.number} begins at {held[1]}, not at {position} where the one before it ends")
         position += size
         pieces.append(held[2])
+        checked = {CHECKSUM: held[0].checksums[CHECKSUM]}
+        ranges.append(StoredRange(start=position - size, stop=position, checksums=checked))
     data = b"".join(pieces)
     sums = await digests(data, {CHECKSUM, *options.checksums})
     check_checksums(options.checksums, sums)
@@ -137,7 +140,7 @@ async def assemble(pending: Pending, parts: Sequence[Part], limits: PartLimits, 
     meta = ObjectMeta(
         key=pending.upload.key, size=len(data), last_modified=datetime.now(UTC), etag=etag, checksums=sums, metadata={}
     )
-    return Stored(data, with_headers(meta, pending.upload.options), dict(pending.upload.options.tags))
+    return Stored(data, with_headers(meta, pending.upload.options), dict(pending.upload.options.tags), ranges)
 
 
 class BytesStream:

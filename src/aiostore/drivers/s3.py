@@ -66,8 +66,9 @@ class S3Driver(S3Multipart, S3Bucket):
         self._learning = not dialect.name and client.bucket not in client.service.learnt
         self._told = client.service.learnt.get(client.bucket, dialect)
         self._read_headers = {"x-amz-checksum-mode": "ENABLED"} if dialect.checksums else {}
+        self._composite = bool(dialect.checksums)
         self._capabilities = Capabilities(
-            operations=self.operations - dialect.missing,
+            operations=self.operations - dialect.missing - (set() if self._composite else {"list_ranges"}),
             put=dialect.put,
             complete=dialect.complete,
             copy=dialect.copy,
@@ -124,7 +125,8 @@ class S3Driver(S3Multipart, S3Bucket):
             except BaseException:
                 await response.aclose()
                 raise
-            return GetResult(meta=meta, start=start, stop=stop, stream=response)
+            range_checksums = self._composite and response.headers.get("x-amz-checksum-type") == "COMPOSITE"
+            return GetResult(meta=meta, start=start, stop=stop, stream=response, range_checksums=range_checksums)
 
     async def put(self, key: str, body: Body, options: PutOptions) -> PutResult:
         with self.naming("put", key):

@@ -25,7 +25,8 @@ class Dialect:
     If-Match of a write has the ETag in quotes. ``checksums`` are those of ``x-amz-checksum-*`` that are checked on
     upload, stored and told on reads, best first. ``md5_etags``: 32 hexadecimal digits as the ETag of an object that is
     not encrypted are its MD5; ``sse_s3_md5_etags``: also if it is encrypted with the service's own key (KMS and
-    customer keys never). ``payload_checked``: a signed payload hash is compared with the body; ``md5_checked``: so is
+    customer keys never). ``parts_etags``: that of an object made of parts is the MD5 of their MD5s, ``-`` and their
+    number. ``payload_checked``: a signed payload hash is compared with the body; ``md5_checked``: so is
     Content-MD5. ``equal_parts``: all parts but the last have one size. ``missing`` names primitives that are refused.
     ``encryptions`` are the kinds that are not silently ignored, ``"customer"`` for SSE-C. ``tags_in_copies``: a copy
     with new metadata keeps the tags, or takes those that go with it. ``locations``: creating a bucket names its region.
@@ -42,6 +43,7 @@ class Dialect:
     quoted_if_match: bool = True
     checksums: tuple[str, ...] = ()
     md5_etags: bool = False
+    parts_etags: bool = False
     sse_s3_md5_etags: bool = False
     payload_checked: bool = True
     md5_checked: bool = True
@@ -86,6 +88,7 @@ _DIALECTS: Final = (
         delete=Conditions(if_match=Guarantee.ATOMIC),
         checksums=("crc64nvme", "crc32c", "crc32", "sha256", "sha1"),
         md5_etags=True,
+        parts_etags=True,
         sse_s3_md5_etags=True,
         locations=True,
     ),
@@ -108,6 +111,7 @@ _DIALECTS: Final = (
         source_conditions=False,
         quoted_if_match=False,
         md5_etags=True,
+        parts_etags=True,
         encryptions=frozenset({"aws:kms", "customer"}),
         tags_in_copies=False,
         underscores=False,
@@ -131,6 +135,7 @@ _DIALECTS: Final = (
         copy=Conditions(if_absent=Guarantee.BEST_EFFORT),
         delete=Conditions(if_match=Guarantee.BEST_EFFORT),
         md5_etags=True,
+        parts_etags=True,
         missing=frozenset({"get_tags", "set_tags"}),
     ),
     # It compares encoded keys, so that pages lose keys, and publishes two completions that come together.
@@ -141,6 +146,7 @@ _DIALECTS: Final = (
         encoded_listings=False,
         checksums=("crc64nvme", "crc32c", "crc32", "sha256", "sha1"),
         md5_etags=True,
+        parts_etags=True,
         sse_s3_md5_etags=True,
         payload_checked=False,
         locations=True,

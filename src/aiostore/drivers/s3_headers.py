@@ -19,6 +19,7 @@ from typing import Final
 from aiostore._http.metadata import decode_value, encode_value
 from aiostore._http.status import http_date, range_header, unquote_etag
 from aiostore.capabilities import Conditions, Guarantee
+from aiostore.checksums import MD5_OF_PARTS
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import Demand
 from aiostore.drivers.sigv4 import encode_query
@@ -34,6 +35,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSAFE: Final = re.compile(r"[^\x20-\x7e\t]")
 _BREAK: Final = re.compile("[\r\n\0]")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
+_MD5_OF_PARTS: Final = re.compile(r"[0-9a-f]{32}-[0-9]+")
 
 _PLAIN, _EXTRA, _OWN = range(3)
 _HAVE_FIELDS: Final = frozenset({"x-amz-request-id", "x-amz-id-2", "x-amz-version-id", "x-amz-storage-class"})
@@ -273,10 +275,16 @@ def _checksums(headers: Mapping[str, str], etag: str | None, dialect: Dialect, *
                 found[algorithm] = digest
         if found:
             return found
-    if dialect.md5_etags and etag is not None and len(etag) == 32 and _MD5.fullmatch(etag) is not None:
+    if dialect.md5_etags and etag is not None:
+        if len(etag) == 32 and _MD5.fullmatch(etag) is not None:
+            algorithm = "md5"
+        elif dialect.parts_etags and _MD5_OF_PARTS.fullmatch(etag) is not None:
+            algorithm = MD5_OF_PARTS
+        else:
+            return NOTHING
         encryption = encryption_of(headers)
         if not encryption or (encryption == "AES256" and dialect.sse_s3_md5_etags):
-            return {"md5": etag}
+            return {algorithm: etag}
     return NOTHING
 
 

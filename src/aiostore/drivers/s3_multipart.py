@@ -34,6 +34,7 @@ from aiostore.drivers.s3_headers import (
 from aiostore.drivers.s3_payload import Guarding, document
 from aiostore.drivers.s3_xml import (
     parse_parts,
+    parse_ranges,
     parse_uploads,
     parse_written,
     split_marker,
@@ -41,7 +42,19 @@ from aiostore.drivers.s3_xml import (
 )
 from aiostore.drivers.sigv4 import encode_path, encode_query
 from aiostore.errors import NotSupportedError
-from aiostore.types import NOTHING, CopyOptions, GetOptions, Part, PartPage, PutOptions, PutResult, Upload, UploadPage
+from aiostore.types import (
+    NOTHING,
+    CopyOptions,
+    GetOptions,
+    ObjectMeta,
+    Part,
+    PartPage,
+    PutOptions,
+    PutResult,
+    RangePage,
+    Upload,
+    UploadPage,
+)
 
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -108,6 +121,24 @@ class S3Multipart(BaseDriver):
             pairs.append(("part-number-marker", page_token))
         page, _ = await self._client.ask("list_parts", "GET", upload.key, parse_parts, query=encode_query(pairs))
         return page
+
+    async def list_ranges(
+        self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
+    ) -> RangePage:
+        """The parts of an object with a composite checksum; parts of others have none that is kept.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
+        """
+        headers = {"x-amz-object-attributes": "ETag,ObjectParts"} | lower_case(options.headers)
+        marker, _, start = (page_token or "").partition(" ")
+        if marker:
+            headers["x-amz-part-number-marker"] = marker
+        if options.encryption is not None:
+            headers.update(customer_key(options.encryption))
+        pairs = [("attributes", "")] + ([] if meta.version is None else [("versionId", meta.version)])
+        read = partial(parse_ranges, start=int(start or 0))
+        (etag, page), _ = await self._client.ask("list_ranges", "GET", key, read, headers, encode_query(pairs))
+        return page if etag == meta.etag else RangePage()
 
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         headers = target_conditions(options.if_match, options.if_none_match, self._dialect.complete, self._dialect)

@@ -26,6 +26,8 @@ from aiostore.types import (
     ObjectVersion,
     Part,
     PartPage,
+    RangePage,
+    StoredRange,
     Upload,
     UploadPage,
     VersionPage,
@@ -192,6 +194,19 @@ def parse_parts(root: Element) -> PartPage:
         for fields in map(xml.fields, xml.children(root, "Part"))
     ]
     return PartPage(parts=parts, next_token=_token(root, "NextPartNumberMarker"))
+
+
+def parse_ranges(root: Element, start: int) -> tuple[str | None, RangePage]:
+    """Read the ETag and a page of the parts of GetObjectAttributes, the first of which begins at ``start``."""
+    ranges = []
+    for part in xml.children(root, "ObjectParts", "Part"):
+        fields = xml.fields(part)
+        stop = start + int(fields["Size"])
+        ranges.append(StoredRange(start=start, stop=stop, checksums=_checksums(fields)))
+        start = stop
+    marker = next((_token(found, "NextPartNumberMarker") for found in xml.children(root, "ObjectParts")), None)
+    token = None if marker is None else f"{marker} {start}"
+    return unquote_etag(xml.text(root, "ETag")), RangePage(ranges=ranges, next_token=token)
 
 
 def parse_containers(root: Element) -> ContainerPage:

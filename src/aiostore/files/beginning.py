@@ -18,7 +18,7 @@ async def head(context: Context, key: str, options: GetOptions, size: int) -> tu
     Raises:
         CorruptedError: if they stay wrong.
     """
-    for _ in range(read.READS - 1):
+    for _ in range(verify.READS - 1):
         try:
             return await _head_once(context, key, options, size)
         except CorruptedError:

@@ -7,7 +7,7 @@ import operator
 import sys
 from collections.abc import Awaitable, Callable
 
-from aiostore._engine import codecs, dropped, own_write, read
+from aiostore._engine import codecs, dropped, own_write, proof, read
 from aiostore._engine.context import Context
 from aiostore._engine.pin import Pin
 from aiostore._engine.stream import ReadAhead
@@ -374,12 +374,15 @@ class BinaryReader(BinaryFile):
     async def _read_ahead(self, pin: Pin, result: GetResult, start: int, stop: int) -> ReadAhead:
         try:
             whole = start == 0 and stop == pin.meta.size
-            check = read.verifier(self._context, self._options, result.meta, "read") if whole else None
+            proofs, seed = await proof.begin(self._context, pin, self._options, result) if whole else ((), [])
+            check = None
+            if whole and not proofs:
+                check = read.verifier(self._context, self._options, result.meta, "read")
         except BaseException:
             await result.stream.aclose()
             raise
         self._loop = asyncio.get_running_loop()
-        self._ahead = ReadAhead(self._context, pin, result, start, stop, self._concurrency, check, "read")
+        self._ahead = ReadAhead(self._context, pin, result, start, stop, self._concurrency, check, "read", proofs, seed)
         self._stop = stop
         return self._ahead
 

@@ -24,6 +24,7 @@ from aiostore.types import (
     PostOptions,
     PutOptions,
     PutResult,
+    RangePage,
     SignedPost,
     SignOptions,
     Upload,
@@ -144,6 +145,11 @@ class PrefixDriver(Wrapper):
 
     def list_parts(self, upload: Upload, page_token: str | None = None) -> Coroutine[Any, Any, PartPage]:
         return super().list_parts(self._inner_upload(upload), page_token)
+
+    def list_ranges(
+        self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
+    ) -> Coroutine[Any, Any, RangePage]:
+        return super().list_ranges(self.prefix + key, meta, options, page_token)
 
     def complete_multipart(
         self, upload: Upload, parts: Sequence[Part], options: PutOptions

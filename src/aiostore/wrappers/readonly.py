@@ -21,6 +21,7 @@ READS = frozenset(
         "get",
         "list_page",
         "list_parts",
+        "list_ranges",
         "list_multipart",
         "get_tags",
         "list_versions",

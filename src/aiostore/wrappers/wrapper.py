@@ -24,6 +24,7 @@ from aiostore.types import (
     PostOptions,
     PutOptions,
     PutResult,
+    RangePage,
     SignedPost,
     SignOptions,
     Upload,
@@ -113,6 +114,11 @@ class Wrapper:
 
     def list_parts(self, upload: Upload, page_token: str | None = None) -> Coroutine[Any, Any, PartPage]:
         return self.around("list_parts", upload.key, self.inner.list_parts, upload, page_token)
+
+    def list_ranges(
+        self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
+    ) -> Coroutine[Any, Any, RangePage]:
+        return self.around("list_ranges", key, self.inner.list_ranges, key, meta, options, page_token)
 
     def complete_multipart(
         self, upload: Upload, parts: Sequence[Part], options: PutOptions

@@ -57,6 +57,7 @@ class Cell:
     old: bytes = payload(SMALL, 1)
     small: bytes = payload(SMALL, 2)
     large: bytes = payload(LARGE, 3)
+    prefix: str = ""
     metas: dict[str, ObjectMeta] = field(default_factory=dict)
     patches: ExitStack = field(default_factory=ExitStack)
 
@@ -139,10 +140,12 @@ async def behind_proxy(bucket: Bucket, directory: Path, settings: Settings = USU
         store = backend.store(bucket, prefix, settings, f"http://{settings.host}:{proxy.port}")
         direct = await stack.enter_async_context(backend.direct(bucket, prefix))
         await stack.enter_async_context(store)
-        yield cell_on(bucket, store, direct, directory, proxy)
+        yield cell_on(bucket, store, direct, directory, prefix, proxy)
 
 
-def cell_on(bucket: Bucket, store: Store, direct: Store, directory: Path, proxy: FaultProxy | None = None) -> Cell:
+def cell_on(
+    bucket: Bucket, store: Store, direct: Store, directory: Path, prefix: str, proxy: FaultProxy | None = None
+) -> Cell:
     """A cell of a backend."""
     backend = bucket.backend
     return Cell(
@@ -151,6 +154,7 @@ def cell_on(bucket: Bucket, store: Store, direct: Store, directory: Path, proxy:
         store=store,
         direct=direct,
         directory=directory,
+        prefix=prefix,
         proxy=proxy,
         part_size=backend.part_size,
     )

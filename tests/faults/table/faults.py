@@ -34,7 +34,7 @@ CHANGES = frozenset(
     {"put", "put_part", "complete_multipart", "delete", "delete_many", "copy", "rename", "set_metadata", "set_tags"}
 )
 """Without create_multipart: an upload whose creation was not answered cannot be told from somebody else's."""
-ASKS = READS | {"head", "list_page", "get_tags"}
+ASKS = READS | {"head", "list_page", "get_tags", "list_ranges"}
 EVERY = CHANGES | ASKS | {"create_multipart"}
 
 

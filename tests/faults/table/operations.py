@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar
 
 from aiostore import PutResult
 from aiostore.types import ListResult, ObjectMeta
-from tests.faults.table.backend import PART, Backend
+from tests.faults.table.backend import PART
+from tests.faults.table.backends import BACKENDS, MODELS
 from tests.faults.table.cells import SMALL, Cell
 
 SPANS = [(10, 200), (2 * PART, 2 * PART + 100), (4 * PART, 4 * PART + 50)]
@@ -18,20 +19,20 @@ PARTS = frozenset({"create_multipart", "put_part", "complete_multipart"})
 
 
 class Operation(ABC):
-    """One verb. ``primitives`` are what it makes of itself, ``of_models`` over models if they differ.
+    """One verb. ``primitives`` are what it makes of itself, ``of_models`` over models that differ.
 
     A backend says itself where it uses others.
     """
 
     name: ClassVar[str]
     primitives: ClassVar[frozenset[str]]
-    of_models: ClassVar[frozenset[str] | None] = None
+    of_models: ClassVar[Mapping[str, frozenset[str]]] = {}
 
-    def uses(self, backend: Backend | None) -> frozenset[str]:
-        """The primitives that it uses over this backend, or over a model."""
-        if backend is None:
-            return self.primitives if self.of_models is None else self.of_models
-        return backend.primitives.get(self.name, self.primitives)
+    def uses(self, driver: str) -> frozenset[str]:
+        """The primitives that it uses over this driver."""
+        backend = BACKENDS.get(driver)
+        found = self.of_models if backend is None else backend.primitives
+        return found.get(driver if backend is None else self.name, self.primitives)
 
     @abstractmethod
     async def prepare(self, cell: Cell) -> None:
@@ -96,6 +97,15 @@ class GetLarge(Read):
 
 class Stream(GetLarge):
     name = "stream"
+    of_models: ClassVar[Mapping[str, frozenset[str]]] = {"memory": frozenset({"get", "get_range", "list_ranges"})}
+
+    async def prepare(self, cell: Cell) -> None:
+        if cell.backend is not None:
+            await super().prepare(cell)
+        else:
+            # In parts: memory keeps their checksums.
+            await cell.direct.put("object", cell.large, part_size=PART)
+            cell.metas["object"] = await cell.direct.head("object")
 
     async def act(self, cell: Cell) -> object:
         chunks = []
@@ -381,7 +391,7 @@ class Copy(Operation):
 class Rename(Copy):
     name = "rename"
     primitives = frozenset({"head", "copy", "delete"})
-    of_models = frozenset({"head", "rename"})
+    of_models: ClassVar[Mapping[str, frozenset[str]]] = dict.fromkeys(MODELS, frozenset({"head", "rename"}))
 
     async def act(self, cell: Cell) -> object:
         return await cell.store.rename("source", "target")
@@ -394,7 +404,7 @@ class Rename(Copy):
 class SetMetadata(Put):
     name = "set_metadata"
     primitives = frozenset({"head", "copy"})
-    of_models = frozenset({"set_metadata"})
+    of_models: ClassVar[Mapping[str, frozenset[str]]] = dict.fromkeys(MODELS, frozenset({"set_metadata"}))
 
     async def act(self, cell: Cell) -> object:
         return await cell.store.set_metadata("object", metadata={"name": "value"})

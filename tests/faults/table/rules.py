@@ -40,7 +40,7 @@ def deciding(operation: Operation, fault: type[TableFault], driver: str) -> Rule
         for candidate in backend.rules:
             if candidate.names(operation.name, fault.name):
                 return candidate
-        if fault.elsewhere and not fault.strikes(backend) & operation.uses(backend):
+        if fault.elsewhere and not fault.strikes(backend) & operation.uses(driver):
             return NotApplicable(fault.elsewhere)
     for candidate in RULES:
         if driver in candidate.drivers and candidate.names(operation.name, fault.name):
@@ -137,6 +137,8 @@ RULES: tuple[Rule, ...] = (
     rule(RESET_IN_ANSWER, SENDING, MODELS, NotApplicable("a driver answers all but objects at once")),
     rule(RESET_IN_ANSWER | ANSWER_BODY, SENDING, HTTP_DRIVERS, HEALS),
     rule(ANSWER_FLIP, {"get small", "get large", "download"}, ALL, HEALS),
+    # Parts that have checksums of their own are healed; elsewhere it is found out at the end.
+    rule(ANSWER_FLIP, {"stream"}, {"memory"}, HEALS),
     rule(ANSWER_FLIP, {"stream"}, ALL, Raises(CorruptedError)),
     rule(ANSWER_FLIP, RANGE_READS, ALL, Raises(NotSupportedError, integrity="require")),
     rule(ANSWER_FLIP, SENDING, MODELS, NO_OBJECT_READ),

@@ -82,7 +82,7 @@ def test_a_fault_that_can_happen_is_not_called_impossible_by_a_common_rule() -> 
                     isinstance(found, Rule)
                     and isinstance(found.expectation, NotApplicable)
                     and found not in backend.rules
-                    and fault.strikes(backend) & operation.uses(backend)
+                    and fault.strikes(backend) & operation.uses(name)
                 ):
                     pytest.fail(f"{operation.name!r} under {fault.name!r} on {name!r}: {found.expectation.reason}?")
 
@@ -136,7 +136,7 @@ async def test_cell(
     settings = fault.settings(bucket)
     if isinstance(expected, Raises):
         settings = replace(settings, integrity=expected.integrity)
-    primitives = operation.uses(BACKENDS.get(driver))
+    primitives = operation.uses(driver)
     async with cell_of(driver, bucket, tmp_path, settings) as cell:
         await operation.prepare(cell)
         tasks = asyncio.all_tasks()
@@ -164,7 +164,7 @@ def plain_cell(driver: str, bucket: Bucket | None, directory: Path) -> Cell:
     prefix = f"{secrets.token_hex(6)}/"
     backend = bucket.backend
     store, direct = backend.store(bucket, prefix, Settings()), backend.direct(bucket, prefix)
-    return cell_on(bucket, store, direct, directory)
+    return cell_on(bucket, store, direct, directory, prefix)
 
 
 async def warm(operation: Operation, cell: Cell) -> None:

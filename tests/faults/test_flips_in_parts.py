@@ -1,0 +1,124 @@
+"""A wrong byte of an object that was written in parts is found by what the service keeps of the parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import boto3
+import pytest
+
+from aiostore import CorruptedError, Limits, NotSupportedError
+from aiostore._engine.own_write import PART_SIZE
+from tests.faults.table.backend import PART, Settings
+from tests.faults.table.cells import Cell, behind_proxy
+from tests.faults.table.s3 import LOCALSTACK, S3_PART, S3Bucket
+from tests.faults.test_flips import flip
+
+
+async def test_an_object_of_several_parts_is_read_without_proof_where_the_service_keeps_but_an_etag(
+    ceph_bucket: S3Bucket, tmp_path: Path
+) -> None:
+    """To compute the ETag would cost three times as much as to read."""
+    async with behind_proxy(ceph_bucket, tmp_path) as cell:
+        await cell.direct.put("object", cell.parts, part_size=S3_PART)
+        stream = cell.store.stream("object")
+        assert b"".join([chunk async for chunk in stream]) == cell.parts
+        assert stream.verified is None
+
+
+async def test_an_object_of_several_parts_is_proved_by_its_etag_if_it_must_be(
+    ceph_bucket: S3Bucket, tmp_path: Path
+) -> None:
+    async with behind_proxy(ceph_bucket, tmp_path, Settings(integrity="require")) as cell:
+        await cell.store.put("object", cell.parts, part_size=S3_PART)
+        assert PART_SIZE not in (await cell.store.head("object")).metadata
+        await check_etag(cell)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield cell.parts
+
+        await cell.store.put("object", pieces(), part_size=S3_PART)
+        await check_etag(cell)
+
+
+async def check_etag(cell: Cell) -> None:
+    flip(cell, "get_range", PART // 2, nth=5)
+    assert await cell.store.get("object") == cell.parts
+    stream = cell.store.stream("object")
+    assert b"".join([chunk async for chunk in stream]) == cell.parts
+    assert stream.verified == "md5-of-parts"
+    flip(cell, "get_range", PART // 2, nth=7)
+    with pytest.raises(CorruptedError):
+        assert [chunk async for chunk in cell.store.stream("object")]
+
+
+async def test_parts_of_unknown_size_prove_nothing(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
+    async with behind_proxy(ceph_bucket, tmp_path, Settings(integrity="require")) as cell:
+        await written_by_another(ceph_bucket, cell, {})
+        with pytest.raises(NotSupportedError):
+            await cell.store.get("object")
+        # Whoever copied an object in other parts took its metadata along.
+        await written_by_another(ceph_bucket, cell, {PART_SIZE: str(2 * S3_PART)})
+        with pytest.raises(NotSupportedError):
+            await cell.store.get("object")
+
+
+async def test_composite_checksums_let_a_stream_heal(localstack_bucket: S3Bucket, tmp_path: Path) -> None:
+    """Other clients write them: the parts have checksums, and the whole has none."""
+    for algorithm in ("SHA256", "CRC32"):
+        async with behind_proxy(localstack_bucket, tmp_path) as cell:
+            await written_by_another(localstack_bucket, cell, {}, algorithm)
+            assert cell.proxy is not None
+            limits = Limits(part_size=S3_PART, reads=4)
+            required = Settings(integrity="require")
+            async with LOCALSTACK.store(localstack_bucket, cell.prefix, required, cell.proxy.url, limits) as store:
+                for primitive in ("get", "get_range"):
+                    flip(cell, primitive, 1000)
+                    stream = store.stream("object")
+                    assert b"".join([chunk async for chunk in stream]) == cell.parts
+                    assert stream.verified == algorithm.lower()
+                assert await store.get("object") == cell.parts
+
+
+async def written_by_another(
+    bucket: S3Bucket, cell: Cell, metadata: Mapping[str, str], algorithm: str | None = None
+) -> None:
+    """The object in two parts, by another client."""
+    await asyncio.to_thread(_write, bucket, cell.prefix + "object", cell.parts, dict(metadata), algorithm)
+
+
+def _write(bucket: S3Bucket, key: str, data: bytes, metadata: dict[str, str], algorithm: str | None) -> None:
+    endpoint = bucket.endpoint
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint.url,
+        aws_access_key_id=endpoint.access_key_id,
+        aws_secret_access_key=endpoint.secret_access_key,
+        region_name=endpoint.region,
+    )
+    where = {"Bucket": bucket.name, "Key": key}
+    composite = {} if algorithm is None else {"ChecksumAlgorithm": algorithm, "ChecksumType": "COMPOSITE"}
+    checked = {} if algorithm is None else {"ChecksumAlgorithm": algorithm}
+    upload = {"UploadId": client.create_multipart_upload(**where, **composite, Metadata=metadata)["UploadId"]}
+    parts = []
+    for number, start in enumerate(range(0, len(data), S3_PART), 1):
+        body = data[start : start + S3_PART]
+        sent = client.upload_part(**where, **upload, **checked, PartNumber=number, Body=body)
+        kept = {name: value for name, value in sent.items() if name == "ETag" or name.startswith("Checksum")}
+        parts.append({"PartNumber": number, **kept})
+    client.complete_multipart_upload(**where, **upload, MultipartUpload={"Parts": parts})
+    client.close()
+
+
+async def test_an_object_of_several_parts_is_proved_by_its_combined_checksum(
+    localstack_bucket: S3Bucket, tmp_path: Path
+) -> None:
+    async with behind_proxy(localstack_bucket, tmp_path) as cell:
+        await cell.direct.put("object", cell.parts, part_size=S3_PART)
+        flip(cell, "get_range", PART // 2, nth=5)
+        assert await cell.store.get("object") == cell.parts
+        stream = cell.store.stream("object")
+        assert b"".join([chunk async for chunk in stream]) == cell.parts
+        assert stream.verified == "crc64nvme"
