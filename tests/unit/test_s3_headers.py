@@ -258,7 +258,9 @@ def test_the_version_null_is_none() -> None:
     [
         ({"etag": f'"{MD5}"'}, "ceph", {"md5": MD5}),
         ({"etag": f'"{MD5}"'}, "", {}),
-        ({"etag": f'"{MD5}-2"'}, "ceph", {}),
+        ({"etag": f'"{MD5}-2"'}, "ceph", {"md5-of-parts": f"{MD5}-2"}),
+        ({"etag": f'"{MD5}-2"'}, "minio", {}),
+        ({"etag": f'"{MD5}-2"', "x-amz-server-side-encryption": "aws:kms"}, "ceph", {}),
         ({"etag": f'"{MD5.upper()}"'}, "ceph", {}),
         ({"etag": f'"{MD5}"', "x-amz-server-side-encryption": "aws:kms"}, "ceph", {}),
         ({"etag": f'"{MD5}"', "x-amz-server-side-encryption": "AES256"}, "minio", {}),
