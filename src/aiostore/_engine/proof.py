@@ -32,7 +32,8 @@ async def begin(
 
     The bytes come first and free their connection: a request that waits for another could wait for ever.
     """
-    if not result.range_checksums or context.integrity == "off":
+    ranges = result.ranges and context.driver.capabilities.ranges
+    if not (result.range_checksums and ranges) or context.integrity == "off":
         return (), []
     chunks: list[bytes] = []
     await Drain(context, pin, 0, min(context.limits.part_size, result.meta.size), chunks.append).run(result)
