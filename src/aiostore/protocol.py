@@ -45,7 +45,6 @@ from aiostore.types import (
     Progress,
     PutOptions,
     PutResult,
-    RangePage,
     SignedPost,
     SignOptions,
     Upload,
@@ -351,8 +350,8 @@ class Driver(Protocol):
 
     async def list_ranges(
         self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
-    ) -> RangePage:
-        """One page of the ranges that the object ``meta`` is stored in, with their checksums; none if it has none.
+    ) -> PartPage:
+        """One page of the parts that the object ``meta`` is stored in, with their checksums; none if it has none.
 
         It lets a stream heal a range that arrives corrupted, and is asked where ``GetResult.range_checksums`` says so.
         """

@@ -409,26 +409,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartPage:
-    """One page of the parts of an upload, by number."""
+    """One page of the parts of an upload, or of an object that is stored in parts, by number."""
 
     parts: Sequence[Part] = ()
-    next_token: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRange:
-    """The bytes ``[start, stop)`` that the service stores together, with the checksums that it keeps of them."""
-
-    start: int
-    stop: int
-    checksums: Mapping[str, str] = field(default_factory=_nothing)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RangePage:
-    """One page of the ranges that an object is stored in, in order and without gaps."""
-
-    ranges: Sequence[StoredRange] = ()
     next_token: str | None = None
 
 

@@ -14,7 +14,7 @@ from aiostore.checksums import digest
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.policies import Integrity, RetryPolicy
 from aiostore.testing import Call, Cut, Fault, FaultyDriver, Flip
-from aiostore.types import ByteStream, GetOptions, GetResult, RangePage
+from aiostore.types import ByteStream, GetOptions, GetResult, PartPage
 
 PART = 1000
 SIZE = 4 * PART + 123
@@ -150,7 +150,7 @@ async def test_without_integrity_nothing_is_asked_for() -> None:
 class Forgetful(PlainDriver):
     async def list_ranges(
         self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
-    ) -> RangePage:
+    ) -> PartPage:
         if page_token is None:
             return await super().list_ranges(key, meta, options)
         raise UnavailableError("not now")

@@ -16,7 +16,7 @@ from aiostore._engine.context import Context
 from aiostore._engine.drain import Drain
 from aiostore._engine.pin import Pin
 from aiostore.errors import StoreError
-from aiostore.types import GetOptions, GetResult, ObjectMeta, StoredRange
+from aiostore.types import GetOptions, GetResult, ObjectMeta, Part
 
 Proof: TypeAlias = tuple[int, int, str, str]
 """Where a range begins and ends, and the algorithm and the checksum of its bytes."""
@@ -47,31 +47,30 @@ async def _stored(context: Context, meta: ObjectMeta, options: GetOptions) -> Se
     """
     driver = context.driver
     asked = GetOptions(version=options.version, encryption=options.encryption, headers=options.headers)
-    ranges: list[StoredRange] = []
+    parts: list[Part] = []
     token: str | None = None
     try:
         while True:
             page = await driver.list_ranges(meta.key, meta, asked, token)
-            ranges += page.ranges
+            parts += page.parts
             token = page.next_token
             if token is None:
                 break
     except StoreError:
         return ()
-    return _proofs(ranges, meta.size, LARGEST * context.limits.part_size)
+    return _proofs(parts, meta.size, LARGEST * context.limits.part_size)
 
 
-def _proofs(ranges: Sequence[StoredRange], size: int, largest: int) -> Sequence[Proof]:
+def _proofs(parts: Sequence[Part], size: int, largest: int) -> Sequence[Proof]:
     proofs: list[Proof] = []
-    position = 0
-    for stored_range in ranges:
-        algorithm = checksums.best(stored_range.checksums)
-        start, stop = stored_range.start, stored_range.stop
-        if algorithm is None or start != position or not start < stop <= start + largest:
+    start = 0
+    for part in parts:
+        algorithm = checksums.best(part.checksums)
+        if algorithm is None or not 0 < part.size <= largest:
             return ()
-        proofs.append((start, stop, algorithm, stored_range.checksums[algorithm]))
-        position = stop
-    return proofs if position == size else ()
+        proofs.append((start, start + part.size, algorithm, part.checksums[algorithm]))
+        start += part.size
+    return proofs if start == size else ()
 
 
 def from_byte(proofs: Sequence[Proof], start: int, size: int) -> Sequence[Proof]:

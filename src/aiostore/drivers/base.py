@@ -27,7 +27,6 @@ from aiostore.types import (
     PostOptions,
     PutOptions,
     PutResult,
-    RangePage,
     SignedPost,
     SignOptions,
     Upload,
@@ -149,7 +148,7 @@ class BaseDriver(ABC):
 
     async def list_ranges(
         self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
-    ) -> RangePage:
+    ) -> PartPage:
         raise self.refusal("list_ranges", key)
 
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:

@@ -55,7 +55,6 @@ from aiostore.types import (
     PartPage,
     PutOptions,
     PutResult,
-    RangePage,
     Upload,
     UploadPage,
     VersionPage,
@@ -362,12 +361,12 @@ class MemoryDriver(BaseDriver):
 
     async def list_ranges(
         self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
-    ) -> RangePage:
+    ) -> PartPage:
         with self.naming("list_ranges", key):
             stored = self._read(key, replace(options, if_match=Match(etag=meta.etag, version=meta.version)))
         begin = int(page_token or 0)
         end = begin + self._page_size
-        return RangePage(ranges=stored.ranges[begin:end], next_token=str(end) if end < len(stored.ranges) else None)
+        return PartPage(parts=stored.ranges[begin:end], next_token=str(end) if end < len(stored.ranges) else None)
 
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         with self.naming("complete_multipart", upload.key):

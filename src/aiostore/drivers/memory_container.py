@@ -23,7 +23,6 @@ from aiostore.types import (
     ObjectMeta,
     ObjectVersion,
     Part,
-    StoredRange,
     Upload,
     VersionPage,
 )
@@ -50,7 +49,7 @@ class Stored:
     data: bytes | None
     meta: ObjectMeta
     tags: Mapping[str, str]
-    ranges: Sequence[StoredRange] = ()
+    ranges: Sequence[Part] = ()
     """The parts that it was made of."""
 
 

@@ -15,7 +15,7 @@ from aiostore.capabilities import PartLimits
 from aiostore.drivers.base_conditions import check_checksums, refuse_options
 from aiostore.drivers.memory_container import Pending, Stored
 from aiostore.errors import StoreError
-from aiostore.types import ObjectMeta, Part, PutOptions, PutResult, StoredRange
+from aiostore.types import ObjectMeta, Part, PutOptions, PutResult
 
 CHECKSUM: Final = "crc64nvme"
 """What every object and part has."""
@@ -113,7 +113,7 @@ async def assemble(pending: Pending, parts: Sequence[Part], limits: PartLimits, 
     if not parts:
         raise StoreError("an upload without parts cannot be completed; put an empty object instead")
     pieces: list[bytes] = []
-    ranges: list[StoredRange] = []
+    ranges: list[Part] = []
     position = 0
     for index, part in enumerate(parts):
         held = pending.parts.get(part.number)
@@ -130,8 +130,7 @@ async def assemble(pending: Pending, parts: Sequence[Part], limits: PartLimits, 
             raise StoreError(f"part {part.number} begins at {held[1]}, not at {position} where the one before it ends")
         position += size
         pieces.append(held[2])
-        checked = {CHECKSUM: held[0].checksums[CHECKSUM]}
-        ranges.append(StoredRange(start=position - size, stop=position, checksums=checked))
+        ranges.append(held[0])
     data = b"".join(pieces)
     sums = await digests(data, {CHECKSUM, *options.checksums})
     check_checksums(options.checksums, sums)

@@ -33,8 +33,8 @@ from aiostore.drivers.s3_headers import (
 )
 from aiostore.drivers.s3_payload import Guarding, document
 from aiostore.drivers.s3_xml import (
+    parse_object_parts,
     parse_parts,
-    parse_ranges,
     parse_uploads,
     parse_written,
     split_marker,
@@ -51,7 +51,6 @@ from aiostore.types import (
     PartPage,
     PutOptions,
     PutResult,
-    RangePage,
     Upload,
     UploadPage,
 )
@@ -124,21 +123,20 @@ class S3Multipart(BaseDriver):
 
     async def list_ranges(
         self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
-    ) -> RangePage:
+    ) -> PartPage:
         """The parts of an object with a composite checksum; parts of others have none that is kept.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
         """
         headers = {"x-amz-object-attributes": "ETag,ObjectParts"} | lower_case(options.headers)
-        marker, _, start = (page_token or "").partition(" ")
-        if marker:
-            headers["x-amz-part-number-marker"] = marker
+        if page_token is not None:
+            headers["x-amz-part-number-marker"] = page_token
         if options.encryption is not None:
             headers.update(customer_key(options.encryption))
         pairs = [("attributes", "")] + ([] if meta.version is None else [("versionId", meta.version)])
-        read = partial(parse_ranges, start=int(start or 0))
-        (etag, page), _ = await self._client.ask("list_ranges", "GET", key, read, headers, encode_query(pairs))
-        return page if etag == meta.etag else RangePage()
+        query = encode_query(pairs)
+        (etag, page), _ = await self._client.ask("list_ranges", "GET", key, parse_object_parts, headers, query)
+        return page if etag == meta.etag else PartPage()
 
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         headers = target_conditions(options.if_match, options.if_none_match, self._dialect.complete, self._dialect)

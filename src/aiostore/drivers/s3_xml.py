@@ -26,8 +26,6 @@ from aiostore.types import (
     ObjectVersion,
     Part,
     PartPage,
-    RangePage,
-    StoredRange,
     Upload,
     UploadPage,
     VersionPage,
@@ -196,17 +194,10 @@ def parse_parts(root: Element) -> PartPage:
     return PartPage(parts=parts, next_token=_token(root, "NextPartNumberMarker"))
 
 
-def parse_ranges(root: Element, start: int) -> tuple[str | None, RangePage]:
-    """Read the ETag and a page of the parts of GetObjectAttributes, the first of which begins at ``start``."""
-    ranges = []
-    for part in xml.children(root, "ObjectParts", "Part"):
-        fields = xml.fields(part)
-        stop = start + int(fields["Size"])
-        ranges.append(StoredRange(start=start, stop=stop, checksums=_checksums(fields)))
-        start = stop
-    marker = next((_token(found, "NextPartNumberMarker") for found in xml.children(root, "ObjectParts")), None)
-    token = None if marker is None else f"{marker} {start}"
-    return unquote_etag(xml.text(root, "ETag")), RangePage(ranges=ranges, next_token=token)
+def parse_object_parts(root: Element) -> tuple[str | None, PartPage]:
+    """Read the ETag and a page of the parts of GetObjectAttributes."""
+    page = next((parse_parts(parts) for parts in xml.children(root, "ObjectParts")), PartPage())
+    return unquote_etag(xml.text(root, "ETag")), page
 
 
 def parse_containers(root: Element) -> ContainerPage:

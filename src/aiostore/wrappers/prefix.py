@@ -24,7 +24,6 @@ from aiostore.types import (
     PostOptions,
     PutOptions,
     PutResult,
-    RangePage,
     SignedPost,
     SignOptions,
     Upload,
@@ -148,7 +147,7 @@ class PrefixDriver(Wrapper):
 
     def list_ranges(
         self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
-    ) -> Coroutine[Any, Any, RangePage]:
+    ) -> Coroutine[Any, Any, PartPage]:
         return super().list_ranges(self.prefix + key, meta, options, page_token)
 
     def complete_multipart(

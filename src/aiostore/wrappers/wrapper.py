@@ -24,7 +24,6 @@ from aiostore.types import (
     PostOptions,
     PutOptions,
     PutResult,
-    RangePage,
     SignedPost,
     SignOptions,
     Upload,
@@ -117,7 +116,7 @@ class Wrapper:
 
     def list_ranges(
         self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
-    ) -> Coroutine[Any, Any, RangePage]:
+    ) -> Coroutine[Any, Any, PartPage]:
         return self.around("list_ranges", key, self.inner.list_ranges, key, meta, options, page_token)
 
     def complete_multipart(
