@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from aiostore import handles
+from aiostore.blocking import portal
 from aiostore.blocking.raw import Ending, RawFile, RawReader, RawUpdater, RawWriter
-from aiostore.errors import ConfigurationError
+from aiostore.errors import AlreadyExistsError, ConfigurationError, StoreError
 from aiostore.files.mode import Mode, check_options, check_text, parse
 from aiostore.files.reader import BinaryReader
 from aiostore.files.updater import BinaryUpdater
@@ -199,6 +200,8 @@ def _open_raw(store: Store, key: str, asked: Mode, given: FileOptions, name: str
     mode = f"{asked.action}b"
     if asked.updating:
         mode += "+"
+    if asked.action == "x":
+        portal.run(_refuse_existing(store, key))
     file: object = store.open(key, cast("BinaryMode", mode), **given)
     if isinstance(file, BinaryReader):
         return RawReader(file, name, mode)
@@ -213,3 +216,14 @@ def _buffered(raw: RawReader | RawWriter | RawUpdater, size: int | None) -> Read
     if isinstance(raw, RawUpdater):
         return Random(raw, size or READ_BUFFER)
     return Writer(raw, size or WRITE_BUFFER)
+
+
+async def _refuse_existing(store: Store, key: str) -> None:
+    """Tell early what the service will tell when the file is closed; that alone is certain."""
+    try:
+        await store.head(key)
+    except StoreError:
+        return
+    raise AlreadyExistsError(
+        "the object exists already; choose another key, or mode w", key=key, operation="open", store=store.location
+    )

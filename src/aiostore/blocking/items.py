@@ -83,7 +83,7 @@ async def _copy_all(source: Store, target: Store) -> None:
     batch: list[ObjectMeta] = []
 
     async def copy(meta: ObjectMeta) -> None:
-        async with source.stream(meta.key) as stream:
+        async with source.stream(meta.key, raw=True) as stream:
             found = stream.meta
             await target.put(
                 meta.key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from contextlib import AsyncExitStack
 from typing import Literal, Unpack, overload
 
@@ -16,21 +17,23 @@ from aiostore.store import Store
 
 @overload
 def open_url(
-    path: AnyPath, mode: TextMode = "r", buffering: int = -1, encoding: str | None = None,
+    path: AnyPath | bytes, mode: TextMode = "r", buffering: int = -1, encoding: str | None = None,
     errors: str | None = None, newline: str | None = None, **options: Unpack[FileOptions],
 ) -> Text: ...  # fmt: skip
 @overload
 def open_url(  # type: ignore[overload-overlap]  # 0 is an int, and the first that fits is meant
-    path: AnyPath, mode: BinaryMode, buffering: Literal[0], **options: Unpack[FileOptions]
+    path: AnyPath | bytes, mode: BinaryMode, buffering: Literal[0], **options: Unpack[FileOptions]
 ) -> io.RawIOBase: ...
 @overload
-def open_url(path: AnyPath, mode: ReadMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Reader: ...
+def open_url(path: AnyPath | bytes, mode: ReadMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Reader: ...
 @overload
-def open_url(path: AnyPath, mode: WriteMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Writer: ...
+def open_url(path: AnyPath | bytes, mode: WriteMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Writer: ...
 @overload
-def open_url(path: AnyPath, mode: UpdateMode, buffering: int = -1, **options: Unpack[FileOptions]) -> Random: ...
 def open_url(
-    path: AnyPath, mode: str = "r", buffering: int = -1, encoding: str | None = None,
+    path: AnyPath | bytes, mode: UpdateMode, buffering: int = -1, **options: Unpack[FileOptions]
+) -> Random: ...
+def open_url(
+    path: AnyPath | bytes, mode: str = "r", buffering: int = -1, encoding: str | None = None,
     errors: str | None = None, newline: str | None = None, **options: Unpack[FileOptions],
 ) -> io.IOBase:  # fmt: skip
     """Open what a URL or local path names as :func:`open` does; the file is one of :mod:`io`'s classes.
@@ -44,6 +47,8 @@ def open_url(
         IsADirectoryError: if the URL or path names a directory.
         FileNotFoundError: if there is no such object to read, or no directory to write a file to.
     """
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
     shown = shown_as(path)
     check_open(shown, mode, buffering, encoding, errors, newline, options)
     try:
