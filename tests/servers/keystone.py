@@ -183,7 +183,8 @@ key_repository = {directory}/fernet
 [credential]
 key_repository = {directory}/credential
 [cache]
-enabled = false
+enabled = true
+backend = dogpile.cache.memory
 [identity]
 password_hash_rounds = 4
 """
