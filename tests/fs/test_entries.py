@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from aiostore import Store, fs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiostore import Capabilities, Store, fs
 from aiostore.capabilities import PartLimits
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.testing import FaultyDriver
@@ -121,6 +126,59 @@ async def test_patterns_match_as_those_of_a_shell(root: str) -> None:
     assert sorted(await fs.glob("**/*.csv", root_dir=root, recursive=True)) == [
         "a.csv", "b.csv", "deep/c.csv", "deep/er/d.csv",
     ]  # fmt: skip
+
+
+class Unordered(MemoryDriver):
+    """A service that promises no order, and where directories are listed one by one."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, ordered_listing=False)
+
+
+PATTERNS = [
+    "**",
+    "**/",
+    "**/*",
+    "**/*/",
+    "a/**",
+    "a/**/",
+    "**/b",
+    "**/*.c",
+    "**/b/*.c",
+    "**/.*",
+    ".d/**",
+    "**/**",
+    "*/**/b*",
+]
+KEYS = st.lists(st.sampled_from(["a", "b", "x.c", ".d", "a-b"]), min_size=1, max_size=4).map("/".join)
+
+
+@given(keys=st.sets(KEYS, max_size=8), pattern=st.sampled_from(PATTERNS), include_hidden=st.booleans())
+def test_one_listing_finds_what_directory_by_directory_is_found(
+    keys: set[str], pattern: str, include_hidden: bool
+) -> None:
+    async def main() -> None:
+        found = []
+        for driver in (MemoryDriver(), Unordered()):
+            async with Store(driver) as store:
+                for key in keys:
+                    await store.put(key, b"")
+                matches = await fs.glob(pattern, recursive=True, include_hidden=include_hidden, store=store)
+                found.append(sorted(set(matches)))
+        assert found[0] == found[1]
+
+    asyncio.run(main())
+
+
+async def test_any_depth_costs_pages_not_directories() -> None:
+    driver = FaultyDriver(MemoryDriver(), [])
+    async with Store(driver) as store:
+        for number in range(50):
+            await store.put(f"{number}/x/y.csv", b"")
+        driver.calls.clear()
+        assert len(await fs.glob("**/*.csv", recursive=True, store=store)) == 50
+        assert len(driver.calls) == 1
 
 
 async def test_a_question_mark_in_a_url_s_pattern_is_one_unless_options_follow(memory: str) -> None:

@@ -86,7 +86,8 @@ async def by_os(step: tuple[str, ...], root: str) -> object:
             Path(path).write_bytes(rest[0].encode())
             return None
         case "glob":
-            return sorted(plain(found, root) for found in glob.glob(path, recursive=True))
+            # Some versions of glob find the directory of `missing/**`, which is not there.
+            return sorted(plain(found, root) for found in glob.glob(path, recursive=True) if os.path.lexists(found))
         case "samefile":
             return os.path.samefile(path, *more)
         case _:
@@ -121,7 +122,8 @@ async def by_fs(step: tuple[str, ...], root: str) -> object:
                 await file.write(rest[0].encode())
             return None
         case "glob":
-            return sorted(plain(found, root) for found in await fs.glob(path, recursive=True))
+            matches = await fs.glob(path, recursive=True)
+            return sorted([plain(found, root) for found in matches if "://" in root or os.path.lexists(found)])
         case _:
             made = await getattr(fs, name)(path, *more)
             return plain(made, root) if isinstance(made, str) else made

@@ -89,6 +89,6 @@ def test_a_mistake_is_refused(refusals: Mapping[str, list[str]], name: str) -> N
     )
 
 
-@pytest.mark.parametrize("name", ["public_api.py", "public_files.py"])
+@pytest.mark.parametrize("name", ["public_api.py", "public_files.py", "public_paths.py"])
 def test_the_public_api_has_the_documented_types(tmp_path: Path, name: str) -> None:
     assert _mypy(str(HERE / name), directory=tmp_path)[-1].startswith("Success")

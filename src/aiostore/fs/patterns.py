@@ -14,7 +14,7 @@ from typing import Final
 from aiostore.address import parse
 from aiostore.fs.entries import here, level
 from aiostore.fs.place import AnyPath, Located, Place, Remote, locate
-from aiostore.fs.remote import head, is_directory
+from aiostore.fs.remote import head, is_directory, pages
 from aiostore.fs.thread import in_thread
 from aiostore.store import Store
 
@@ -109,7 +109,8 @@ class _Matcher:
         """The keys below a directory that the segments match; a directory ends with a slash if the pattern does."""
         segment, rest = segments[0], segments[1:]
         if self._recursive and segment == "**":
-            found = self._any_depth(place, rest)
+            flat = "**" not in rest and place.store.capabilities.ordered_listing
+            found = self._everything(place, rest) if flat else self._any_depth(place, rest)
         elif _glob.has_magic(segment):
             found = self._names(place, segment, rest)
         elif rest:
@@ -143,15 +144,53 @@ class _Matcher:
                         async for key in found:
                             yield key
 
+    async def _everything(self, place: Remote, rest: list[str]) -> AsyncGenerator[str, None]:
+        """As ``_any_depth``, from one listing of all keys below: what is in one directory comes in one piece."""
+        only_directories = rest[-1:] == [""]
+        wanted = [re.compile(fnmatch.translate(pattern)).match for pattern in rest if pattern]
+        dotted = [self._include_hidden or pattern.startswith(".") for pattern in rest if pattern]
+
+        def matches(names: list[str]) -> bool:
+            depth = len(names) - len(wanted)
+            return (
+                depth >= 0
+                and (self._include_hidden or not any(name.startswith(".") for name in names[:depth]))
+                and all(
+                    match(name) and (hidden or not name.startswith("."))
+                    for name, match, hidden in zip(names[depth:], wanted, dotted, strict=True)
+                )
+            )
+
+        skip = len(place.directory)
+        before: list[str] = []
+        own = not wanted
+        async with aclosing(pages(place)) as found:
+            async for page in found:
+                for meta in page.objects:
+                    if own:
+                        own = False
+                        yield place.directory
+                    *names, last = meta.key[skip:].split("/")
+                    if "" in names:
+                        continue
+                    for depth in range(1, len(names) + 1):
+                        if before[:depth] != names[:depth] and matches(names[:depth]):
+                            yield place.directory + "/".join(names[:depth]) + ("/" if only_directories else "")
+                    before = names
+                    if last and not only_directories and matches([*names, last]):
+                        yield meta.key
+
     async def _any_depth(self, place: Remote, rest: list[str]) -> AsyncGenerator[str, None]:
-        if not rest:
-            yield place.directory
-        else:
+        own = not rest
+        if rest:
             async with aclosing(self.below(place, rest)) as found:
                 async for key in found:
                     yield key
         async with aclosing(level(place)) as names:
             async for name, meta in names:
+                if own:
+                    own = False
+                    yield place.directory
                 if not name or (name.startswith(".") and not self._include_hidden):
                     continue
                 if not rest:
