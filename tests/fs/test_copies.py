@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from aiostore import NotFoundError, Store, connect, fs
+from aiostore import NotFoundError, PreconditionFailedError, Store, connect, fs
 from aiostore.drivers.memory import MemoryDriver
-from aiostore.testing import FaultyDriver
+from aiostore.testing import Call, Fault, FaultyDriver
 
 TREE = {"a.txt": b"1", "b/c.bin": b"22", "b/d/e f?%41": b"333"}
 
@@ -186,6 +186,45 @@ async def test_a_copy_that_fails_deletes_nothing(memory: str, tmp_path: Path) ->
     with pytest.raises(OSError):
         await fs.move(f"{memory}/tree", tmp_path / "file" / "below")
     assert await tree(f"{memory}/tree") == WHOLE
+
+
+class Meanwhile(Fault):
+    """Somebody writes when the first object is about to be copied."""
+
+    def __init__(self, inner: Store, *keys: str) -> None:
+        self.inner = inner
+        self.keys = keys
+
+    async def before(self, call: Call) -> None:
+        if call.primitive in {"copy", "get"}:
+            for key in self.keys:
+                await self.inner.put(key, b"theirs")
+            self.keys = ()
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_what_others_write_into_a_moving_directory_is_not_deleted(elsewhere: bool, tmp_path: Path) -> None:
+    inner = MemoryDriver()
+    whole = Store(inner)
+    for key in ("a/changed", "a/old"):
+        await whole.put(key, b"mine")
+    async with Store(FaultyDriver(inner, [Meanwhile(whole, "a/changed", "a/new")])) as store:
+        with pytest.raises(OSError) as caught:
+            await fs.move("a", tmp_path / "b" if elsewhere else "b", store=store)
+        assert caught.value.errno == errno.ENOTEMPTY
+        left = {meta.key: await store.get(meta.key) async for meta in store.list("a/")}
+        assert left == {"a/changed": b"theirs", "a/new": b"theirs"}
+        assert (tmp_path / "b" / "old").exists() if elsewhere else await store.exists("b/old")
+
+
+async def test_a_file_that_changes_while_it_moves_elsewhere_is_not_deleted(tmp_path: Path) -> None:
+    inner = MemoryDriver()
+    whole = Store(inner)
+    await whole.put("a", b"mine")
+    async with Store(FaultyDriver(inner, [Meanwhile(whole, "a")])) as store:
+        with pytest.raises(PreconditionFailedError):
+            await fs.move("a", tmp_path / "b", store=store)
+        assert await store.get("a") == b"theirs"
 
 
 async def test_a_missing_container_is_not_a_missing_source(memory: str, s3: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -94,3 +95,27 @@ async def test_a_store_that_is_given_is_used_and_left_open() -> None:
 def test_options_are_not_shown() -> None:
     opening = aiostore.open("s3://bucket/key?secret_access_key=hidden")
     assert "hidden" not in repr(opening)
+
+
+async def test_the_store_of_one_file_is_closed_with_it(s3: str) -> None:
+    async with fs.open(fs.join(s3, "file"), "wb") as file:
+        await file.write(b"data")
+    await fs.aclose()
+    before = len(os.listdir("/proc/self/fd"))
+    async with aiostore.open(fs.join(s3, "file"), "rb") as file:
+        assert await file.read() == b"data"
+        assert len(os.listdir("/proc/self/fd")) > before
+    async with asyncio.timeout(5):
+        while len(os.listdir("/proc/self/fd")) > before:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_file_is_changed_in_place(root: str) -> None:
+    url = fs.join(root, "file")
+    async with fs.open(url, "wb") as file:
+        await file.write(b"12345")
+    async with aiostore.open(url, "r+b") as file:
+        await file.seek(1)
+        await file.write(b"x")
+    async with aiostore.open(url) as text:
+        assert await text.read() == "1x345"

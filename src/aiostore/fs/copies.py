@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from aiostore._engine.gather import gather
+from aiostore.capabilities import Guarantee
 from aiostore.errors import NotFoundError, NotSupportedError, PermissionDeniedError
 from aiostore.fs.entries import walk
 from aiostore.fs.place import AnyPath, Place, Remote, locate
 from aiostore.fs.queries import exists_at, same, stat
 from aiostore.fs.remote import first, head, is_directory, not_a_directory, not_a_file, pages, put_marker
-from aiostore.fs.removal import remove_tree
+from aiostore.fs.removal import remove_tree, state
 from aiostore.fs.thread import in_thread
 from aiostore.store import Store
 from aiostore.url import sibling
@@ -196,9 +197,10 @@ async def _begin(target: Place, *, dirs_exist_ok: bool) -> None:
         raise target.error(errno.EEXIST)
 
 
-async def _copy_keys(source: Remote, target: Place) -> None:
-    """Copy every key below a directory, as they are listed."""
+async def _copy_keys(source: Remote, target: Place) -> set[int]:
+    """Copy every key below a directory, as they are listed; returns the states that were copied."""
     skip = len(source.directory)
+    copied: set[int] = set()
 
     async def one(key: str) -> None:
         name = key[skip:]
@@ -212,6 +214,8 @@ async def _copy_keys(source: Remote, target: Place) -> None:
 
     async for page in pages(source):
         await gather(one, [meta.key for meta in page.objects], CONCURRENCY)
+        copied.update(map(state, page.objects))
+    return copied
 
 
 def _below(directory: Place, names: Sequence[str]) -> Place:
@@ -320,18 +324,20 @@ async def _rename_directory(source: Remote, target: Remote) -> None:
         raise target.error(errno.ENOTDIR)
     if any(meta.key != target.directory for meta in await first(target, 2)):
         raise target.error(errno.ENOTEMPTY)
-    await _copy_keys(source, target)
-    await remove_tree(source)
+    copied = await _copy_keys(source, target)
+    await remove_tree(source, only=copied)
 
 
 async def move(src: AnyPath, dst: AnyPath, *, store: Store | None = None) -> str:
     """Move a file or directory to a name, or into a directory under its own name; returns where it is.
 
-    Within one service as :func:`rename`, otherwise it is copied, and deleted when all was copied.
+    Within one service as :func:`rename`, otherwise it is copied, and deleted when all was copied. What others write
+    below the directory meanwhile is not deleted.
 
     Raises:
         shutil.Error: if the directory has something of this name, or a directory were moved into itself.
-        OSError: as :func:`rename` and :func:`copytree`.
+        OSError: as :func:`rename` and :func:`copytree`; ``ENOTEMPTY`` if something is left that others wrote meanwhile.
+        PreconditionFailedError: if the file was changed meanwhile; both are there.
     """
     source, target = locate(src, store), locate(dst, store)
     if not isinstance(source, Remote) and not isinstance(target, Remote):
@@ -364,17 +370,18 @@ async def _transfer(source: Place, target: Place) -> None:
     """Copy, and delete what was copied when all of it was."""
     delete: Callable[[], Awaitable[None]]
     if isinstance(source, Remote):
-        if await head(source) is not None:
+        if (meta := await head(source)) is not None:
             await copy_place(source, target)
-            delete = partial(source.store.delete, source.key)
+            atomic = source.store.capabilities.delete.if_match is Guarantee.ATOMIC
+            delete = partial(source.store.delete, source.key, if_match=meta if atomic else None)
         else:
             if not source.key:
                 raise source.error(errno.EBUSY)
             if not await is_directory(source):
                 raise await not_a_directory(source)
             await _begin(target, dirs_exist_ok=False)
-            await _copy_keys(source, target)
-            delete = partial(remove_tree, source)
+            copied = await _copy_keys(source, target)
+            delete = partial(remove_tree, source, only=copied)
     elif await in_thread(os.path.isdir, source):
         await _begin(target, dirs_exist_ok=False)
         await _copy_levels(source, target, None)

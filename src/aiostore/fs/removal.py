@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ from aiostore.fs.place import AnyPath, Remote, locate
 from aiostore.fs.remote import first, head, is_directory, not_a_directory, not_a_file, pages, put_marker
 from aiostore.fs.thread import in_thread
 from aiostore.store import Store
+from aiostore.types import ObjectMeta
 
 OnError: TypeAlias = Callable[
     [Callable[..., Any], str, tuple[type[BaseException], BaseException, TracebackType | None]], object
@@ -149,14 +150,27 @@ async def rmtree(
         onerror(rmtree, place.shown, _exc_info())
 
 
-async def remove_tree(place: Remote, *, ignore_errors: bool = False, onerror: OnError | None = None) -> None:
-    """:func:`rmtree` of a key."""
+def state(meta: ObjectMeta) -> int:
+    """A number for one state of an object."""
+    return hash((meta.key, meta.etag))
+
+
+async def remove_tree(
+    place: Remote, *, ignore_errors: bool = False, onerror: OnError | None = None, only: Container[int] | None = None
+) -> None:
+    """:func:`rmtree` of a key; of the states ``only``, if they are given.
+
+    Raises:
+        OSError: ``ENOTEMPTY`` if there are others.
+    """
     if not place.key:
         raise place.error(errno.EBUSY)
     empty = True
+    left = False
     async for page in pages(place):
-        keys = [meta.key for meta in page.objects]
-        empty = empty and not keys
+        keys = [meta.key for meta in page.objects if only is None or state(meta) in only]
+        left = left or len(keys) < len(page.objects)
+        empty = empty and not page.objects
         for result in await place.store.delete_many(keys):
             if result.error is None or ignore_errors:
                 continue
@@ -166,7 +180,9 @@ async def remove_tree(place: Remote, *, ignore_errors: bool = False, onerror: On
                 raise result.error
             except StoreError:
                 onerror(remove, place.path(result.key), _exc_info())
-    if empty:
+    if left:
+        raise place.error(errno.ENOTEMPTY)
+    if empty and only is None:
         raise await not_a_directory(place)
 
 
