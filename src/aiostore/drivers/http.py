@@ -11,6 +11,7 @@ https://www.rfc-editor.org/rfc/rfc9110
 
 from __future__ import annotations
 
+import asyncio
 import binascii
 from base64 import b64decode
 from collections.abc import Mapping
@@ -30,6 +31,9 @@ from aiostore.types import NOTHING, GetOptions, GetResult, ListOptions, ListPage
 
 PAGE: Final = 1000
 """Keys and common prefixes of one page."""
+
+_AT_ONCE: Final = 256 * 1024
+"""Bytes of an index that are read in the event loop; what is longer goes to a thread."""
 
 _FOUND: Final = frozenset({416})
 
@@ -133,7 +137,11 @@ class HTTPDriver(BaseDriver):
                 return None
             raise NotFoundError("there is no such directory")
         kind, path_of = response.headers.get("Content-Type", ""), self._client.path(path)
-        entries = parse(await read_page(response, LARGEST), kind, path_of)
+        page = await read_page(response, LARGEST)
+        if len(page) < _AT_ONCE:
+            entries = parse(page, kind, path_of)
+        else:
+            entries = await asyncio.to_thread(parse, page, kind, path_of)
         if entries is None:
             raise NotSupportedError(
                 f"what the server shows of the directory {path!r} is no index of nginx, Apache or the like; read the "

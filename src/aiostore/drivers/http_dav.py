@@ -199,7 +199,7 @@ class DAVDriver(HTTPDriver):
         entries = []
         own = False
         for resource in found:
-            name = child(resource.href, encoded)
+            name = child(resource.href, encoded, absolute=True)
             if name is None:
                 own = own or _path(resource.href) in {here, here.removesuffix("/")}
                 continue
@@ -232,8 +232,11 @@ class DAVDriver(HTTPDriver):
 
 
 def _path(href: str) -> str:
-    """The decoded path of an href."""
-    return unquote(urlsplit(href).path)
+    """The decoded path of an href; empty if it is none."""
+    try:
+        return unquote(urlsplit(href).path)
+    except ValueError:
+        return ""
 
 
 def _resource(element: Element) -> _Resource:

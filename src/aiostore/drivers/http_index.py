@@ -31,7 +31,8 @@ ACCEPTED: Final = {"accept": "application/json, text/html;q=0.9"}
 """Some servers show either, whatever is asked for."""
 
 _TITLE: Final = re.compile(r"<(?:title|h1)>\s*(?:Index of|Directory listing for)\b", re.IGNORECASE)
-_LINK: Final = re.compile(r"""<a\s[^>]{0,200}?href\s*=\s*(?:"([^"]*)"|'([^']*)')[^>]*>""", re.IGNORECASE)
+# What may repeat stops at the next "<", so that no page takes longer than its length.
+_LINK: Final = re.compile(r"""<a\s[^<>]{0,200}?href\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)')[^<>]*>""", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^<>]*>")
 _NGINX_LINE: Final = re.compile(r"\s*(\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d)\s+(\d{1,19}(?![KMGT])|-|\d+[KMGT])\s*")
 _NGINX_PAGE: Final = re.compile(
@@ -79,16 +80,17 @@ def parse(page: bytes, content_type: str, path: str) -> list[Entry] | None:
     return _nginx(text) or list(dict.fromkeys(_html(text, path)))
 
 
-def child(target: str, path: str) -> str | None:
+def child(target: str, path: str, *, absolute: bool = False) -> str | None:
     """The decoded name of what a link (or a WebDAV href) in a directory points to; None if it is not in there.
 
-    ``path`` is the directory's, encoded, and ends with a slash.
+    ``path`` is the directory's, encoded, and ends with a slash. Of an ``absolute`` URL, the host is looked through: a
+    server behind a proxy may know another one.
     """
     try:
         parts = urlsplit(target)
     except ValueError:
         return None
-    if parts.query or parts.fragment:
+    if parts.query or parts.fragment or (not absolute and (parts.scheme or parts.netloc)):
         return None
     link = parts.path
     if parts.scheme or parts.netloc or link.startswith("/"):
@@ -170,7 +172,7 @@ def _nginx_time(text: str) -> datetime | None:
 def _json(page: bytes) -> list[Entry] | None:
     try:
         listed = json.loads(page)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UnavailableError("the directory's index is not valid JSON") from None
     if not isinstance(listed, list):
         return None
@@ -200,7 +202,7 @@ def _time(item: dict[str, object]) -> datetime | None:
     if isinstance(iso, str):
         try:
             time = datetime.fromisoformat(iso)
-        except ValueError:
+            return time.astimezone(UTC) if time.tzinfo else None
+        except (ValueError, OverflowError):
             return None
-        return time.astimezone(UTC) if time.tzinfo else None
     return None
