@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-BEGIN = 8
+BEGIN = 16
 """Transfers at once before anything was measured."""
 
 GAIN = 1.1
@@ -86,10 +86,7 @@ class Window:
         elif self.size != self._settled:
             self._change(self._settled)
             self._down = not self._down
-            # The first trial of a quarter comes soon after it has grown, and the others less and less often.
-            first = self._down and self._wait == ROUNDS
-            self._wait = min(2 * self._wait, LONGEST)
-            self._rounds = self._wait - 2 if first else 0
+            self._rounds, self._wait = 0, min(2 * self._wait, LONGEST)
         elif self._rounds >= self._wait:
             self._best, self._rounds = rate, 0
             self._try()
