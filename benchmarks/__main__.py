@@ -25,7 +25,6 @@ from .server import BUCKET, Link, Server, Stats, busy_seconds, ceilings, pin, se
 from .workloads import KIB, MIB, WORKLOADS, LinkKind, Result, Workload
 
 ROOT = Path(__file__).parents[1]
-RETAKES = 3
 
 
 class ClientError(RuntimeError):
@@ -216,7 +215,7 @@ class Run:
     def take(self, process: Process, work: Workload, link: LinkKind, number: int, server: Server | None) -> None:
         """Measures once, and again while others use the cores: chosen by the disturbance alone, never by the rate."""
         found = self.attempt(process, work, link, number, server)
-        for _ in range(0 if link == "local" else 1 if work.once else RETAKES):
+        for _ in range(0 if link == "local" else min(1, self.options.retakes) if work.once else self.options.retakes):
             if found.disturbed <= DISTURBED:
                 break
             self.report.retakes += 1
@@ -300,6 +299,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, help="default 5; slow rows take at most 3")
     parser.add_argument("--seconds", type=float, help="of one measurement; default 3")
+    parser.add_argument(
+        "--retakes", type=int, default=3, help="of a measurement that others disturbed, at most; default 3"
+    )
     parser.add_argument("--quick", action="store_true", help="3 rounds of 1 second, 1 of slow rows")
     parser.add_argument(
         "--shape", type=Link.parse, default=Link.parse("30ms,60MiB/s"), help="the shaped link; default %(default)s"

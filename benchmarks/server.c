@@ -356,11 +356,11 @@ static void answer(struct conn *c, const struct request *r) {
     const char *key = strchr(r->path + 1, '/');
     in_bucket = !key || !key[1];
     c->head_only = !strcmp(r->method, "HEAD");
-    if (busy_above && in_flight > busy_above) {
+    if (get && !strcmp(r->path, "/_stats")) {
+        answer_stats(c);
+    } else if (busy_above && in_flight > busy_above) {
         stats.refused++;
         answer_error(c, "503 Slow Down", "SlowDown");
-    } else if (get && !strcmp(r->path, "/_stats")) {
-        answer_stats(c);
     } else if (in_bucket && get && strstr(r->query, "list-type=2")) {
         answer_list(c, r);
     } else if (in_bucket && get && strstr(r->query, "location")) {
