@@ -46,7 +46,7 @@ class Capabilities:
     service verifies on upload, best first; reads are verified by whatever ``ObjectMeta.checksums`` holds.
     ``max_put`` and ``max_copy`` are the largest bodies in bytes of one put and one copy; ``delete_batch`` the most keys
     of one ``delete_many``. ``range_checksum`` is the largest range in bytes whose answer carries a checksum of its own;
-    0 if none does.
+    0 if none does. ``parallel_ranges`` is false where several ranges at once bring no more than one answer does.
     """
 
     operations: frozenset[str]
@@ -55,6 +55,7 @@ class Capabilities:
     copy: Conditions = Conditions()
     delete: Conditions = Conditions()
     ranges: bool = True
+    parallel_ranges: bool = True
     suffix_range: bool = True
     ordered_listing: bool = True
     multipart: PartLimits | None = None

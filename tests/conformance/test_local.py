@@ -37,6 +37,7 @@ class TestLocal(StoreConformance):
         complete=ATOMIC,
         copy=ATOMIC,
         delete=Conditions(if_match=Guarantee.ATOMIC),
+        parallel_ranges=False,
         multipart=PartLimits(min_size=1, max_size=2**40, max_count=10_000),
         max_put=2**62,
         max_copy=2**62,

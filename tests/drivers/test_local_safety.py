@@ -713,7 +713,7 @@ async def test_a_stream_closed_while_it_reads_ends(driver: LocalDriver, monkeypa
     await until(entered)
     await stream.aclose()
     go_on.set()
-    assert len(await task) == 4 * MIB
+    assert 0 < len(await task) < 9 * MIB
     assert await stream.next_chunk() == b""
 
 

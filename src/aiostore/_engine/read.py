@@ -154,7 +154,8 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
             return meta, await _read_in_ranges(context, key, options, result)
         else:
             wanted = expected(context, options, meta, "get")
-        if stop - start > context.limits.part_size or result.start != start or result.stop != stop:
+        in_ranges = stop - start > context.limits.part_size and context.driver.capabilities.parallel_ranges
+        if in_ranges or result.start != start or result.stop != stop:
             return meta, await _read_ahead(context, key, options, result, start, stop, wanted)
         try:
             data = await result.stream.read()

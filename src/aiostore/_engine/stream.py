@@ -187,11 +187,12 @@ class ReadAhead:
         self._first = result.stream
         self.position = self._next = start
         part_size = context.limits.part_size
+        capabilities = context.driver.capabilities
         self._seed = seed
         extra = max(0, stop - start - part_size)
         if proofs or self._checked is not None:
             self._begin(self._end(), 0, result)
-        elif not (result.ranges and context.driver.capabilities.ranges):
+        elif not (result.ranges and capabilities.ranges and (capabilities.parallel_ranges or self._fixed)):
             self._begin(stop, 0, result)
         elif extra <= part_size and BUDGET.try_acquire(extra):
             # A second connection would cost more than it brings.

@@ -116,6 +116,7 @@ class LocalDriver(BaseDriver):
             complete=_CONDITIONS,
             copy=_CONDITIONS,
             delete=Conditions(if_match=_IF_MATCH),
+            parallel_ranges=False,
             multipart=uploads.LIMITS,
             max_put=2**62,
             max_copy=2**62,
