@@ -69,8 +69,14 @@ ROWS: Final[Mapping[str, Row]] = {
         may_import=(*CONTRACT, *TRANSPORT, "drivers.", "wrappers.", "_engine.", "files."),
         third_party=frozenset({"yarl"}),
     ),
-    "transfer": Row(modules=("transfer.",), may_import=(*CONTRACT, *STORE, "files.")),
-    "fs": Row(modules=("fs.",), may_import=(*CONTRACT, *STORE, "files.", "_engine.gather", "_engine.codecs")),
+    "transfer": Row(
+        modules=("transfer.",),
+        may_import=(*CONTRACT, *STORE, "files.", "checksums", "_engine.bulk", "_engine.codecs", "_engine.transcode"),
+    ),
+    "fs": Row(
+        modules=("fs.",),
+        may_import=(*CONTRACT, *STORE, "files.", "transfer.", "_engine.gather", "_engine.codecs"),
+    ),
     "blocking": Row(
         modules=("blocking.",),
         may_import=(

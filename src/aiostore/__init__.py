@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiostore import blocking, fs
+    from aiostore import blocking, fs, transfer
     from aiostore._engine.bulk import Bulk
     from aiostore._engine.lease import Lease
     from aiostore._engine.probe import ProbeResult
@@ -131,7 +131,7 @@ _RENAMED = {"open": ("fs.opening", "open_url")}
 
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
-_PACKAGES = {"blocking", "fs"}
+_PACKAGES = {"blocking", "fs", "transfer"}
 """What is public as a whole."""
 
 __all__ = [
@@ -197,6 +197,7 @@ __all__ = [
     "open",
     "set_memory_limit",
     "transcode",
+    "transfer",
 ]
 
 

@@ -58,9 +58,13 @@ class Store(BulkStore):
 
         Connections, limits and credentials are shared: closing the store that all were made from closes every one.
         """
+        return self._prefixed(self._prefix + check_prefix(prefix, "with_prefix"))
+
+    def _prefixed(self, prefix: str) -> Store:
+        """The same container, seen below ``prefix`` instead of the store's own."""
         derived = Store.__new__(Store)
         derived._raw, derived._recipe, derived._derived = self._raw, self._recipe, WeakSet()
-        derived._adopt(self._base, self._prefix + check_prefix(prefix, "with_prefix"), self._owner or self)
+        derived._adopt(self._base, prefix, self._owner or self)
         return derived
 
     def sibling(self, container: str) -> Store:

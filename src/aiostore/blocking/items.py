@@ -10,6 +10,7 @@ from aiostore.blocking.core import BlockingCoreStore
 from aiostore.errors import InvalidRangeError
 from aiostore.protocol import Source
 from aiostore.store import Store
+from aiostore.transfer.objects import copy_object
 from aiostore.types import ObjectMeta
 
 CONCURRENCY = 16
@@ -83,18 +84,7 @@ async def _copy_all(source: Store, target: Store) -> None:
     batch: list[ObjectMeta] = []
 
     async def copy(meta: ObjectMeta) -> None:
-        async with source.stream(meta.key, raw=True) as stream:
-            found = stream.meta
-            await target.put(
-                meta.key,
-                stream,
-                content_type=found.content_type,
-                content_encoding=found.content_encoding,
-                content_disposition=found.content_disposition,
-                content_language=found.content_language,
-                cache_control=found.cache_control,
-                metadata=found.metadata,
-            )
+        await copy_object(source, meta.key, target)
 
     async for meta in source.list():
         batch.append(meta)
