@@ -11,9 +11,11 @@ import pytest
 
 from tests.faults.table.azure import AZURITE, AzureBucket
 from tests.faults.table.backend import Bucket, Settings
+from tests.faults.table.gcs import STRICT_GCS, GCSBucket
 from tests.faults.table.s3 import CEPH, LOCALSTACK, S3Bucket
 from tests.servers.azurite import AzuriteEndpoint
 from tests.servers.ceph import CephEndpoint
+from tests.servers.gcs import StrictGCSEndpoint
 from tests.servers.server import S3Endpoint
 
 B = TypeVar("B", bound=Bucket)
@@ -35,6 +37,13 @@ def localstack_bucket(localstack: S3Endpoint) -> Iterator[S3Bucket]:
 def azurite_bucket(azurite: AzuriteEndpoint) -> Iterator[AzureBucket]:
     """On Azurite."""
     yield from existing(AzureBucket(backend=AZURITE, endpoint=azurite, name=f"faults-{secrets.token_hex(6)}"))
+
+
+@pytest.fixture(scope="session")
+def gcs_bucket(gcs: StrictGCSEndpoint) -> Iterator[GCSBucket]:
+    """On the strict GCS server, with a token that lasts longer than the tests."""
+    name = f"faults-{secrets.token_hex(6)}"
+    yield from existing(GCSBucket(backend=STRICT_GCS, endpoint=gcs, name=name, token=gcs.token()))
 
 
 def existing(bucket: B) -> Iterator[B]:

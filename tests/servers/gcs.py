@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import jwt
 
 from tests.servers.server import Endpoint, Server, free_ports
 
@@ -20,6 +24,21 @@ class StrictGCSEndpoint(Endpoint):
     url: str
     account: dict[str, str] = field(repr=False)
     project: str = "test-project"
+
+    def token(self) -> str:
+        """A token of the service account."""
+        now = int(time.time())
+        claims = {
+            "iss": self.account["client_email"],
+            "aud": self.account["token_uri"],
+            "iat": now,
+            "exp": now + 3600,
+            "scope": "https://www.googleapis.com/auth/cloud-platform",
+        }
+        assertion = jwt.encode(claims, self.account["private_key"], algorithm="RS256")
+        grant = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
+        with urllib.request.urlopen(self.account["token_uri"], urllib.parse.urlencode(grant).encode()) as answer:
+            return str(json.load(answer)["access_token"])
 
     def asked(self) -> dict[str, list[str]]:
         """The clients that have asked for each route, by the first word of their User-Agent."""

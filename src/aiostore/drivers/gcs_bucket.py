@@ -10,7 +10,7 @@ from aiostore._http.document import read_document
 from aiostore.drivers.gcs_client import encode_key, object_url
 from aiostore.drivers.gcs_composite import HIDDEN
 from aiostore.drivers.gcs_conditions import GCSConditions
-from aiostore.drivers.gcs_errors import to_store_error
+from aiostore.drivers.gcs_errors import Failure, to_store_error
 from aiostore.drivers.gcs_related import batch, parse_batch
 from aiostore.drivers.gcs_resource import FIELDS, to_meta
 from aiostore.errors import (
@@ -93,13 +93,13 @@ class GCSBucket(GCSConditions):
         client = self._client
         path = client.json.removeprefix(client.service.endpoint)
         version = "" if options.version is None else f"?generation={encode_key(options.version)}"
-        content_type, body = batch([f"{path}/o/{encode_key(key)}{version}" for key in keys])
-        headers = {"content-type": content_type, **options.headers}
-        url = f"{client.service.endpoint}/batch/storage/v1"
+        paths = [f"{path}/o/{encode_key(key)}{version}" for key in keys]
         with self.naming("delete_many"):
-            response = await client.send("delete_many", "POST", url, None, headers, body, slow=True)
-            data = await read_document(response)
-            outcomes = parse_batch(response.headers.get("Content-Type", ""), data, len(keys))
+            outcomes = await self._batch(paths, options)
+            if any(failure is not None and failure.status == 401 for failure in outcomes):
+                # A batch is answered for each of its calls, also with a token that has ended.
+                await client.renew()
+                outcomes = await self._batch(paths, options)
         results = []
         for key, failure in zip(keys, outcomes, strict=True):
             error: StoreError | None = None
@@ -108,6 +108,14 @@ class GCSBucket(GCSConditions):
                 error = to_store_error(shown, key=key, operation="delete_many", store=self.location)
             results.append(DeleteResult(key=key, error=error))
         return results
+
+    async def _batch(self, paths: Sequence[str], options: DeleteOptions) -> Sequence[Failure | None]:
+        client = self._client
+        content_type, body = batch(paths)
+        headers = {"content-type": content_type, **options.headers}
+        url = f"{client.service.endpoint}/batch/storage/v1"
+        response = await client.send("delete_many", "POST", url, None, headers, body, slow=True)
+        return parse_batch(response.headers.get("Content-Type", ""), await read_document(response), len(paths))
 
     async def restore(self, key: str, version: str | None, days: int | None) -> None:
         """Make a generation current again: by a copy if it is there, else from what was softly deleted.

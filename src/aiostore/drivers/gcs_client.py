@@ -130,6 +130,11 @@ class Client:
             # From the connection or the credentials, which know nothing of what was being done.
             raise failed.locate(key=key, operation=operation, store=self.store) from failed.__cause__
 
+    async def renew(self) -> None:
+        """Have the next requests sent with another token than the one of now, which was refused."""
+        tokens = self.service.tokens
+        await tokens.fetch(tokens.ready(time.time()))
+
     async def ask(
         self,
         operation: str,

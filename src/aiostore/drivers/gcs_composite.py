@@ -28,7 +28,7 @@ from aiostore.drivers.gcs_resource import (
     to_resource,
     to_result,
 )
-from aiostore.errors import CorruptedError, NotFoundError, PreconditionFailedError, StoreError
+from aiostore.errors import AlreadyExistsError, CorruptedError, NotFoundError, PreconditionFailedError, StoreError
 from aiostore.types import (
     ANY,
     DeleteOptions,
@@ -122,6 +122,16 @@ class GCSComposite(GCSConditions):
             raise NotFoundError("there is no such multipart upload: it was completed, aborted or expired")
         parts = [_part(meta, prefix) for meta in found if meta.key.removeprefix(prefix).isdecimal()]
         return PartPage(parts=parts, next_token=answer.get("nextPageToken"))
+
+    async def _complete_composite(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
+        try:
+            result = await self._compose_parts(upload, parts, options)
+        except (PreconditionFailedError, AlreadyExistsError):
+            # Also what is answered to a completion that is repeated because its answer was lost.
+            await self._tidy(upload)
+            raise
+        await self._tidy(upload)
+        return result
 
     async def _compose_parts(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         """Compose 32 at a time, level by level; what is composed on the way has names of its own, always the same."""

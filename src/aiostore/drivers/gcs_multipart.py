@@ -16,7 +16,7 @@ from aiostore.drivers.gcs_client import encode_key
 from aiostore.drivers.gcs_composite import GCSComposite
 from aiostore.drivers.gcs_resource import customer_key, encode_digest, headers_to_meta, to_headers
 from aiostore.drivers.gcs_xml import parse_completed, parse_parts, parse_upload_id, parse_uploads, write_complete
-from aiostore.errors import TransientError
+from aiostore.errors import StoreError, TransientError
 from aiostore.types import GetOptions, Part, PartPage, PutOptions, PutResult, Upload, UploadPage
 
 MultipartStyle: TypeAlias = Literal["xml", "composite"]
@@ -75,9 +75,7 @@ class GCSMultipart(GCSComposite):
         """
         with self.naming("complete_multipart", upload.key):
             if _is_composite(upload):
-                result = await self._compose_parts(upload, parts, options)
-                await self._tidy(upload)
-                return result
+                return await self._complete_composite(upload, parts, options)
             data = write_complete(parts)
             headers = {"content-type": "application/xml", **customer_key(upload.options.encryption)}
             response = await self._client.send(
@@ -105,7 +103,11 @@ class GCSMultipart(GCSComposite):
 
     async def _known(self, upload: Upload, result: PutResult) -> PutResult:
         """``result`` with the generation and the checksum, if the object is still the one that was made."""
-        meta = await self.head(upload.key, GetOptions(encryption=upload.options.encryption))
+        try:
+            meta = await self.head(upload.key, GetOptions(encryption=upload.options.encryption))
+        except StoreError:
+            # The object is written whatever comes of this.
+            return result
         if meta.etag != result.etag or meta.size != result.size:
             return result
         return replace(result, version=meta.version, checksums=meta.checksums)

@@ -30,10 +30,10 @@ FIELDS: Final = (
 WRITTEN: Final = "size,etag,generation,md5Hash,crc32c"
 """What is asked of an object that was written."""
 
-_EXTRA: Final = (
+_EXTRA: Final = frozenset({
     "customTime", "componentCount", "kmsKeyName", "timeDeleted", "softDeleteTime",
-    "hardDeleteTime", "temporaryHold", "eventBasedHold", "retentionExpirationTime",
-)  # fmt: skip
+    "hardDeleteTime", "temporaryHold", "eventBasedHold", "retentionExpirationTime", "customerEncryption",
+})  # fmt: skip
 
 _HEADERS: Final = {
     "x-goog-metageneration": "metageneration",
@@ -124,16 +124,15 @@ def _checksums(resource: Resource) -> Mapping[str, str]:
 
 
 def _extra(resource: Resource) -> Mapping[str, str]:
-    get = resource.get
     extra: dict[str, str] = {}
-    if (metageneration := get("metageneration")) is not None:
+    if (metageneration := resource.get("metageneration")) is not None:
         extra["metageneration"] = metageneration
-    if len(resource) > 13:
-        for name in _EXTRA:
-            if (value := get(name)) is not None:
-                extra[name] = str(value).lower() if isinstance(value, bool) else str(value)
-        if isinstance(customer := get("customerEncryption"), dict) and "keySha256" in customer:
-            extra["keySha256"] = customer["keySha256"]
+    for name in _EXTRA.intersection(resource):
+        value = resource[name]
+        if name == "customerEncryption":
+            extra["keySha256"] = str(value.get("keySha256", ""))
+        else:
+            extra[name] = str(value).lower() if isinstance(value, bool) else str(value)
     return extra
 
 
