@@ -213,6 +213,9 @@ class TestWrites:
 
             task = asyncio.create_task(store.put("a/b", source(), part_size=5 * MIB, if_absent=True))
             await arrived.wait()
+            async with asyncio.timeout(20):
+                while not [upload async for upload in store.uploads()]:
+                    await asyncio.sleep(0.01)
             assert [upload.key async for upload in store.uploads()] == ["a/b"]
             assert any(blob.name.startswith(HIDDEN) for blob in bucket.list_blobs())
             assert [meta.key async for meta in store.list()] == ["visible"]

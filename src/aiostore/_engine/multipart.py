@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,7 @@ from aiostore._engine.context import Context
 from aiostore._engine.settle import join, settle
 from aiostore.budget import BUDGET
 from aiostore.capabilities import PartLimits
-from aiostore.errors import ConfigurationError, StoreError, TransientError
+from aiostore.errors import ConfigurationError, CorruptedError, StoreError, TransientError
 from aiostore.types import GetOptions, Part, Progress, PutOptions, PutResult, Upload
 
 STEPS = 10
@@ -192,13 +191,34 @@ class Multipart:
         except StoreError as error:
             return await self._judge(error)
         if result.etag is None and self._write_id is not None:
-            # Some gateways answer without it, and the caller needs it for the next condition. The object is written
-            # whatever comes of this, and by now it may be somebody else's.
-            with contextlib.suppress(StoreError):
-                meta = await driver.head(self._key, GetOptions(encryption=self._options.encryption))
-                if meta.metadata.get(own_write.WRITE_ID) == self._write_id:
-                    result = replace(result, etag=meta.etag, version=meta.version)
+            result = await self._described(result)
         return replace(result, size=self.offset)
+
+    async def _described(self, result: PutResult) -> PutResult:
+        """``result`` with what a service does not answer to a completion, and the caller needs for the next condition.
+
+        Raises:
+            CorruptedError: if the service made the object of other bytes than were sent.
+        """
+        driver = self._context.driver
+        try:
+            meta = await driver.head(self._key, GetOptions(encryption=self._options.encryption))
+        except StoreError:
+            # The object is written whatever comes of this.
+            return result
+        if meta.metadata.get(own_write.WRITE_ID) != self._write_id:
+            # By now it is somebody else's.
+            return result
+        for algorithm in result.checksums.keys() & meta.checksums.keys():
+            if result.checksums[algorithm] != meta.checksums[algorithm]:
+                raise CorruptedError(
+                    f"the service made the object of other bytes than were sent: their {algorithm} differs; write it"
+                    " again",
+                    key=self._key,
+                    operation="put",
+                    store=driver.location,
+                )
+        return replace(result, etag=meta.etag, version=meta.version, checksums={**meta.checksums, **result.checksums})
 
     async def _judge(self, error: StoreError) -> PutResult:
         conditional = self._options.if_match is not None or self._options.if_none_match is not None

@@ -229,7 +229,11 @@ class GCSDriver(GCSMultipart, GCSBucket, GCSSign):
             **customer_key(encryption),
             **options.headers,
         }
-        step = await client.ask_with(operation, "POST", url, source, content, headers, slow=True, demand=demand)
+        if content:
+            step = await client.ask_with(operation, "POST", url, source, content, headers, slow=True, demand=demand)
+        else:
+            # Then the metadata is copied.
+            step = await client.ask(operation, "POST", url, source, headers, slow=True, demand=demand)
         if step.get("done"):
             return CopyStep(done=True, result=to_result(step.get("resource", {})))
         if not step.get("rewriteToken"):

@@ -7,7 +7,7 @@ lie under :data:`HIDDEN`, which listings leave out. https://docs.cloud.google.co
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -31,6 +31,7 @@ from aiostore.drivers.gcs_resource import (
 from aiostore.errors import AlreadyExistsError, CorruptedError, NotFoundError, PreconditionFailedError, StoreError
 from aiostore.types import (
     ANY,
+    NOTHING,
     DeleteOptions,
     Match,
     ObjectMeta,
@@ -48,8 +49,10 @@ HIDDEN: Final = "aiostore-uploads/"
 SOURCES: Final = 32
 """Objects that one request composes, at most."""
 
+_TIDYINGS: Final = 3
+"""How often what a completed upload has left is tried to be deleted: nobody would try again."""
+
 _KEY: Final = "aiostore-upload-key"
-_MARK: Final = "/begun"
 
 
 def prefix_of(upload: Upload) -> str:
@@ -78,8 +81,8 @@ class GCSComposite(GCSConditions):
                 customer_key(options.encryption),
             )
             generation = await self._pinned(key, known, offset, options)
-            upload = Upload(key=key, id=f"composite-{secrets.token_hex(16)}", options=options)
-            name = prefix_of(upload) + _MARK
+            upload = self._begin_composite(key, options)
+            name = _name(upload, 1)
             try:
                 added = await self.put(name, body, _part_options(upload))
                 sources = [_source(key, generation), _source(name, added.version)]
@@ -100,11 +103,9 @@ class GCSComposite(GCSConditions):
             raise PreconditionFailedError("the object is not what it was when it was opened; read it anew")
         return generation
 
-    async def _begin_composite(self, key: str, options: PutOptions) -> Upload:
-        """Leave a mark, so that the upload can be listed and dropped whatever becomes of it."""
-        upload = Upload(key=key, id=f"composite-{secrets.token_hex(16)}", options=options)
-        await self.put(prefix_of(upload) + _MARK, Buffers((), 0), _part_options(upload))
-        return upload
+    def _begin_composite(self, key: str, options: PutOptions) -> Upload:
+        """Nothing is sent: an upload is there when its first part is."""
+        return Upload(key=key, id=f"composite-{secrets.token_hex(16)}", options=options)
 
     async def _put_composite_part(self, upload: Upload, number: int, body: Body) -> Part:
         result = await self.put(_name(upload, number), body, _part_options(upload))
@@ -120,6 +121,7 @@ class GCSComposite(GCSConditions):
         found = [to_meta(item) for item in answer.get("items", ())]
         if not found and page_token is None:
             raise NotFoundError("there is no such multipart upload: it was completed, aborted or expired")
+        # What was composed of parts on the way has another name.
         parts = [_part(meta, prefix) for meta in found if meta.key.removeprefix(prefix).isdecimal()]
         return PartPage(parts=parts, next_token=answer.get("nextPageToken"))
 
@@ -178,10 +180,8 @@ class GCSComposite(GCSConditions):
 
     def _compare(self, key: str, parts: Sequence[Part], result: PutResult) -> None:
         """Compare the CRC32C of the whole, which the service knows, with that of what was sent."""
-        if "crc32c" not in result.checksums or not all("crc32c" in part.checksums for part in parts):
-            return
-        sent = checksums.combine_digests("crc32c", [(part.checksums["crc32c"], part.size) for part in parts])
-        if sent != result.checksums["crc32c"]:
+        sent = combined(parts).get("crc32c")
+        if sent is not None and result.checksums.get("crc32c", sent) != sent:
             raise CorruptedError(
                 f"the service made generation {result.version} of other bytes than were sent: their CRC32C differs; "
                 "write it again",
@@ -192,11 +192,13 @@ class GCSComposite(GCSConditions):
 
     async def _tidy(self, upload: Upload) -> None:
         """Drop what a completed upload has left; it is no error of the write if that fails."""
-        with suppress(StoreError):
-            await self._drop_composite(upload)
+        for _ in range(_TIDYINGS):
+            with suppress(StoreError):
+                await self._drop_composite(upload)
+                return
 
     async def _drop_composite(self, upload: Upload) -> None:
-        """Delete all that the upload has left, the mark last."""
+        """Delete all that the upload has left."""
         client = self._client
         prefix = prefix_of(upload) + "/"
         while True:
@@ -219,12 +221,18 @@ class GCSComposite(GCSConditions):
         uploads: dict[str, Upload] = {}
         for item in answer.get("items", ()):
             key = unquote((item.get("metadata") or {}).get(_KEY, ""))
-            # Not the mark alone: a part that was on its way may have arrived when the rest was gone.
             upload_id = item["name"].removeprefix(HIDDEN).partition("/")[0]
             if key and key.startswith(prefix) and upload_id not in uploads:
                 started = datetime.fromisoformat(item["timeCreated"])
                 uploads[upload_id] = Upload(key=key, id=upload_id, started=started)
         return UploadPage(uploads=list(uploads.values()), next_token=answer.get("nextPageToken"))
+
+
+def combined(parts: Sequence[Part]) -> Mapping[str, str]:
+    """The CRC32C of all parts together, if it is known of each."""
+    if not parts or not all("crc32c" in part.checksums for part in parts):
+        return NOTHING
+    return {"crc32c": checksums.combine_digests("crc32c", [(part.checksums["crc32c"], part.size) for part in parts])}
 
 
 def _part_options(upload: Upload) -> PutOptions:

@@ -133,6 +133,8 @@ _UNSURE: Final = frozenset({500, 502, 504})
 """The answers of a service that broke down, or of a gateway before it: the request may have been carried out."""
 
 _WRONG_HASH: Final = re.compile(r"(?i)(crc32c|md5|hash|digest).{0,200}(match|incorrect)")
+_BROKEN_FRAME: Final = re.compile(r"(?i)malformed multipart|missing multipart|parse error")
+"""What is said of a request that we did not send like that."""
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,63}")
 _UPLOAD_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -182,7 +184,7 @@ def _meaning(failure: Failure, operation: str, key: str | None) -> _Meaning:
     status = failure.status
     if (known := _REASONS.get(failure.reason)) is not None:
         return known
-    if status == 400 and _WRONG_HASH.search(failure.message) is not None:
+    if status == 400 and (_WRONG_HASH.search(failure.message) or _BROKEN_FRAME.search(failure.message)):
         return _DAMAGED
     if status == 400 and key is not None and (key in {".", ".."} or not {"\r", "\n", "\0"}.isdisjoint(key)):
         return InvalidKeyError, "the service does not hold such a key"

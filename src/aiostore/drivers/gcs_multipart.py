@@ -13,11 +13,11 @@ from aiostore._http.document import discard, read_document
 from aiostore._http.status import unquote_etag
 from aiostore.body import Body, Buffers
 from aiostore.drivers.gcs_client import encode_key
-from aiostore.drivers.gcs_composite import GCSComposite
+from aiostore.drivers.gcs_composite import GCSComposite, combined
 from aiostore.drivers.gcs_resource import customer_key, encode_digest, headers_to_meta, to_headers
 from aiostore.drivers.gcs_xml import parse_completed, parse_parts, parse_upload_id, parse_uploads, write_complete
-from aiostore.errors import StoreError, TransientError
-from aiostore.types import GetOptions, Part, PartPage, PutOptions, PutResult, Upload, UploadPage
+from aiostore.errors import TransientError
+from aiostore.types import Part, PartPage, PutOptions, PutResult, Upload, UploadPage
 
 MultipartStyle: TypeAlias = Literal["xml", "composite"]
 """How parts are sent: by the XML API where it can, or always as objects that are composed."""
@@ -34,9 +34,9 @@ class GCSMultipart(GCSComposite):
     async def create_multipart(self, key: str, options: PutOptions) -> Upload:
         with self.naming("create_multipart", key):
             if options.if_match is not None or options.if_none_match is not None or options.tags:
-                return await self._begin_composite(key, options)
+                return self._begin_composite(key, options)
             if self._style == "composite":
-                return await self._begin_composite(key, options)
+                return self._begin_composite(key, options)
             headers = {**to_headers(options), **customer_key(options.encryption), **options.headers}
             url = f"{self._client.xml}/{encode_key(key)}?uploads"
             response = await self._client.send("create_multipart", "POST", url, key, headers)
@@ -68,7 +68,7 @@ class GCSMultipart(GCSComposite):
             return parse_parts(await read_document(response))
 
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
-        """Of the XML API: one request, and one for what it does not answer with, the generation and the checksum.
+        """Of the XML API: one request, whose answer does not tell the generation.
 
         Of a composite upload: a request for every 32 parts, level by level, of which the last publishes; then batches
         that delete the parts, whose failure is none of the write's: :meth:`list_multipart` still knows of them.
@@ -88,29 +88,17 @@ class GCSMultipart(GCSComposite):
                 slow=True,
             )
             try:
-                etag = parse_completed(await read_document(response))
+                parse_completed(await read_document(response))
             except TransientError as error:
                 # Success was announced and its proof is missing.
                 error.answered = False
                 raise
             size = sum(part.size for part in parts)
             told = headers_to_meta(upload.key, response.headers, size)
-            result = PutResult(etag=etag, version=told.version, size=size, checksums=told.checksums)
-            if result.version is None or not result.checksums:
-                result = await self._known(upload, result)
-            self._compare(upload.key, parts, result)
-            return result
-
-    async def _known(self, upload: Upload, result: PutResult) -> PutResult:
-        """``result`` with the generation and the checksum, if the object is still the one that was made."""
-        try:
-            meta = await self.head(upload.key, GetOptions(encryption=upload.options.encryption))
-        except StoreError:
-            # The object is written whatever comes of this.
-            return result
-        if meta.etag != result.etag or meta.size != result.size:
-            return result
-        return replace(result, version=meta.version, checksums=meta.checksums)
+            sent = combined(parts)
+            # Without the generation the ETag is kept back too: who needs one of them asks for both.
+            etag = None if told.version is None else told.etag
+            return PutResult(etag=etag, version=told.version, size=size, checksums=told.checksums or sent)
 
     async def abort_multipart(self, upload: Upload) -> None:
         with self.naming("abort_multipart", upload.key):

@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 from aiostore._http import xml
 from aiostore._http.status import unquote_etag
+from aiostore.errors import UnavailableError
 from aiostore.types import Part, PartPage, PutOptions, Upload, UploadPage
 
 
@@ -27,9 +28,11 @@ def parse_upload_id(data: bytes) -> str:
     return xml.text(xml.parse(data), "UploadId")
 
 
-def parse_completed(data: bytes) -> str | None:
-    """The ETag of the object that was made."""
-    return unquote_etag(xml.text(xml.parse(data), "ETag")) or None
+def parse_completed(data: bytes) -> None:
+    """Raise UnavailableError unless the answer says that the object was made."""
+    root = xml.parse(data)
+    if xml.name(root) != "CompleteMultipartUploadResult":
+        raise UnavailableError("the service answered to the completion with something else")
 
 
 def parse_parts(data: bytes) -> PartPage:

@@ -78,7 +78,7 @@ class GCS(Backend):
     name = "gcs"
     part_size = 5 * 1024**2
     request_bodies: ClassVar[frozenset[str]] = frozenset(
-        {"put", "put_part", "complete_multipart", "delete_many", "set_tags", "set_metadata", "copy"}
+        {"put", "put_part", "complete_multipart", "delete_many", "set_tags", "set_metadata"}
     )
     answer_bodies: ClassVar[frozenset[str]] = frozenset(
         {
@@ -90,7 +90,7 @@ class GCS(Backend):
         "put large": PARTS,
         "put from an async iterator": PARTS,
         "put from a file": PARTS,
-        "put large if_absent": frozenset({"put", "complete_multipart"}),
+        "put large if_absent": frozenset({"put", "complete_multipart", "list_page", "delete_many"}),
         "copy": frozenset({"copy"}),
         "rename": frozenset({"copy", "delete"}),
         "set_metadata": frozenset({"head", "set_metadata"}),
@@ -100,6 +100,10 @@ class GCS(Backend):
     rules: ClassVar[Sequence[Rule]] = (
         # Each answer says how many bytes are stored, so that another length is known for what it is.
         here({"Content-Length too small", "Content-Length too large"}, {"stream"}, Heals()),
+        here(
+            {"429 with Retry-After in seconds", "429 with Retry-After as a date"}, {"put large if_absent"},
+            NotApplicable("what deletes the parts of an object that is written already tries again at once, or not"),
+        ),
         here({"clock wrong"}, EVERYTHING, NotApplicable("a token holds no time of this machine's")),
         here(MOVES, EVERYTHING, NotApplicable("the service never says that a bucket is elsewhere")),
         here({"409 conflict"}, WRITES, NotApplicable("writes of one object are carried out one after the other")),
