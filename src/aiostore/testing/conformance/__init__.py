@@ -38,6 +38,7 @@ from aiostore.testing.conformance.files import FileConformance
 from aiostore.testing.conformance.keys import Keys
 from aiostore.testing.conformance.listing import Listing
 from aiostore.testing.conformance.many import Many
+from aiostore.testing.conformance.paths import Paths
 from aiostore.testing.conformance.ranges import Ranges
 from aiostore.testing.conformance.reads import Reads
 from aiostore.testing.conformance.refusals import Refusals
@@ -67,6 +68,7 @@ class StoreConformance(
     Concurrency,
     FileConformance,
     BlockingConformance,
+    Paths,
     Compression,
     Containers,
     Signing,
