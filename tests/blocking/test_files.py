@@ -6,6 +6,7 @@ import asyncio
 import gc
 import io
 import pickle
+import random
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,6 +77,38 @@ def test_a_reader_moves_peeks_and_fills_buffers(store: BlockingStore) -> None:
         assert some
         assert file.seek(10**9) == 10**9
         assert file.read(1) == b""
+
+
+def test_a_compressed_object_is_read_decoded_and_from_its_end(store: BlockingStore) -> None:
+    store.put("packed", DATA, compress="gzip")
+    with store.open("packed", "rb") as file:
+        assert file.read(1000) == DATA[:1000]
+        assert file.read() == DATA[1000:]
+        assert file.read() == b""
+    with store.open("packed", "rb") as file:
+        assert file.seek(-10, io.SEEK_END) == len(DATA) - 10
+        assert file.read(100) == DATA[-10:]
+        assert file.seek(300_000) == 300_000
+        assert file.read(100_000) == DATA[300_000:400_000]
+    with store.open("packed", "rb", raw=True) as file:
+        assert file.read(2) == b"\x1f\x8b"
+
+
+def test_whatever_is_read_in_whatever_order_is_the_object(store: BlockingStore) -> None:
+    model, dice = io.BytesIO(DATA), random.Random(3)
+    with store.open("k", "rb") as file:
+        for _ in range(300):
+            if dice.random() < 0.5:
+                place = dice.randrange(len(DATA) + 100)
+                assert file.seek(place) == model.seek(place)
+            size = dice.choice([0, 1, 100, 65_536, 70_000, 200_000, -1])
+            if dice.random() < 0.5:
+                assert file.read(size) == model.read(size)
+            else:
+                into, wanted = bytearray(max(size, 0)), bytearray(max(size, 0))
+                assert file.readinto(into) == model.readinto(wanted)
+                assert into == wanted
+            assert file.tell() == model.tell()
 
 
 def test_layers_can_be_taken_apart(store: BlockingStore) -> None:

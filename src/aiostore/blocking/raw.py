@@ -20,12 +20,12 @@ from aiostore.files.file import CLOSED
 from aiostore.files.reader import BinaryReader
 from aiostore.files.updater import BinaryUpdater
 from aiostore.files.writer import BinaryWriter
-from aiostore.types import ObjectMeta, PutResult
+from aiostore.types import Buffer, ObjectMeta, PutResult
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-AT_HAND = 1024**2
+AT_HAND = 4 * 1024**2
 """Bytes that one way through the loop brings at most, beyond what was asked for."""
 
 
@@ -161,10 +161,10 @@ class RawReader(RawFile):
     def __init__(self, file: BinaryReader, name: str, mode: str) -> None:
         super().__init__(name, mode)
         self._file = file
-        # From the position on, the last first.
+        # What begins at the position: behind the first `_used` bytes of the last of these, and on to the first of them.
         self._held: list[bytes] = []
+        self._used = 0
         self._portal.run(file.__aenter__())
-        self._size = file.meta.size
         self._position = 0
         self._expected = 0
 
@@ -190,14 +190,15 @@ class RawReader(RawFile):
         if whence == os.SEEK_CUR:
             position += self._position
         elif whence == os.SEEK_END:
-            position += self._size
+            size = self._file.size
+            position += self._portal.run(self._file.seek(0, os.SEEK_END)) if size is None else size
         elif whence != os.SEEK_SET:
             raise ValueError(f"invalid whence ({whence}, should be 0, 1 or 2)")
         if position < 0:
             # As a file's: zipfile tells by it that an archive is shorter than it can be.
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), self.name)
         if position != self._position:
-            self._held.clear()
+            self._let_held_go()
             self._position = position
         return position
 
@@ -215,42 +216,50 @@ class RawReader(RawFile):
         room = len(view)
         if not self._held and not self._fetch(room):
             return 0
-        held, done = self._held, 0
+        held, used, done = self._held, self._used, 0
         while held and done < room:
             piece = held[-1]
-            if len(piece) > room - done:
-                held[-1] = piece[room - done :]
-                piece = piece[: room - done]
-            else:
+            count = min(len(piece) - used, room - done)
+            view[done : done + count] = memoryview(piece)[used : used + count]
+            done += count
+            used += count
+            if used == len(piece):
                 held.pop()
-            view[done : done + len(piece)] = piece
-            done += len(piece)
+                used = 0
+        self._used = used
         self._position += done
         return done
 
     def readall(self) -> bytes:
         """All bytes that are left."""
         self._check()
-        held = self._held[::-1]
-        if self._held_size() + self._position >= self._size:
-            data = b"".join(held)
-        else:
-            data = b"".join([*held, self._portal.run(self._rest())])
-        self._held.clear()
+        pieces: list[Buffer] = [*reversed(self._held)]
+        if pieces:
+            pieces[0] = memoryview(pieces[0])[self._used :]
+        count = sum(map(len, pieces))
+        if not self._ended(self._position + count):
+            pieces.append(self._portal.run(self._rest(self._position + count)))
+        data = bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
+        self._let_held_go()
         self._position += len(data)
         return data
 
-    def _held_size(self) -> int:
-        return sum(map(len, self._held))
+    def _ended(self, position: int) -> bool:
+        size = self._file.size
+        return size is not None and position >= size
 
-    async def _rest(self) -> bytes:
-        self._file.move(self._position + self._held_size())
+    def _let_held_go(self) -> None:
+        self._held.clear()
+        self._used = 0
+
+    async def _rest(self, position: int) -> bytes:
+        self._file.move(position)
         return await self._file.read()
 
     def _fetch(self, room: int) -> bool:
         """Fill what is held, which is nothing; False at the end."""
         want, self._expected = max(room, self._expected), 0
-        if not room or self._position >= self._size:
+        if not room or self._ended(self._position):
             return False
         self._held = self._portal.run(self._file.fetch(self._position, want, max(want, AT_HAND)))
         self._held.reverse()

@@ -101,6 +101,11 @@ class BinaryReader(BinaryFile):
         self.move(position)
         return position
 
+    @property
+    def size(self) -> int | None:
+        """The number of bytes to read, once the file is open; None while that of decoded ones is not known yet."""
+        return None if self._size == sys.maxsize else self._size
+
     def move(self, position: int) -> None:
         """Move to a position that is not negative."""
         self._at = position - self._begin
@@ -157,7 +162,7 @@ class BinaryReader(BinaryFile):
         raise StopAsyncIteration
 
     async def fetch(self, position: int, want: int, most: int) -> list[bytes]:
-        """At least one byte from ``position`` on unless the end is nearer, and what else of ``most`` bytes is at hand.
+        """At least one byte from ``position`` on unless the end is nearer; with what is at hand, about ``most`` bytes.
 
         For buffers that are kept elsewhere: where reading jumps, ``want`` bytes are asked for, and the bytes come as
         they are, without being joined.
@@ -220,7 +225,7 @@ class BinaryReader(BinaryFile):
         pieces: list[bytes] = []
         count = 0
         while count < most and position + count < self._size:
-            piece = self._cut(most - count)
+            piece = self._cut(len(self._buffer))  # whole, which is no copy
             if not piece:
                 if pieces and (self._ahead is None or not self._ahead.at_hand):
                     break
