@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aiostore.capabilities import Capabilities, Guarantee
-from aiostore.drivers import azure_settings, http_settings, s3_settings
+from aiostore.drivers import azure_settings, gcs_settings, http_settings, s3_settings
+from aiostore.drivers.gcs_multipart import MultipartStyle
 from aiostore.drivers.s3_dialect import DIALECTS, Dialect
 
 HERE = Path(__file__).parent
@@ -31,6 +32,13 @@ def azure() -> str:
         for url in endpoints.values()
     ]
     return _table([f"`{name}`" for name in endpoints], [_service(can) for can in found])
+
+
+def gcs() -> str:
+    """A column for each way to write in parts."""
+    styles: Sequence[MultipartStyle] = ("xml", "composite")
+    found = [gcs_settings.make_driver("bucket", skip_signature=True, multipart=style).capabilities for style in styles]
+    return _table([f'`multipart="{style}"`' for style in styles], [_service(can) for can in found])
 
 
 def http() -> str:
@@ -109,7 +117,7 @@ def _encryptions(dialect: Dialect) -> list[str]:
     return [word for kind, word in kinds.items() if kind in dialect.encryptions]
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"azure.md": azure, "http.md": http, "s3.md": s3}
+PAGES: Mapping[str, Callable[[], str]] = {"azure.md": azure, "gcs.md": gcs, "http.md": http, "s3.md": s3}
 
 
 def written(name: str) -> str:

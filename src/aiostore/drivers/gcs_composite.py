@@ -6,8 +6,9 @@ lie under :data:`HIDDEN`, which listings leave out. https://docs.cloud.google.co
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -51,6 +52,9 @@ SOURCES: Final = 32
 
 _TIDYINGS: Final = 3
 """How often what a completed upload has left is tried to be deleted: nobody would try again."""
+
+_GRACE: Final = 2.0
+"""Seconds that a part under way gets to be answered when its upload is given up."""
 
 _KEY: Final = "aiostore-upload-key"
 
@@ -108,7 +112,7 @@ class GCSComposite(GCSConditions):
         return Upload(key=key, id=f"composite-{secrets.token_hex(16)}", options=options)
 
     async def _put_composite_part(self, upload: Upload, number: int, body: Body) -> Part:
-        result = await self.put(_name(upload, number), body, _part_options(upload))
+        result = await _seen_through(self.put(_name(upload, number), body, _part_options(upload)))
         return Part(number=number, size=body.size, etag=result.version, checksums=result.checksums)
 
     async def _list_composite_parts(self, upload: Upload, page_token: str | None) -> PartPage:
@@ -233,6 +237,24 @@ def combined(parts: Sequence[Part]) -> Mapping[str, str]:
     if not parts or not all("crc32c" in part.checksums for part in parts):
         return NOTHING
     return {"crc32c": checksums.combine_digests("crc32c", [(part.checksums["crc32c"], part.size) for part in parts])}
+
+
+async def _seen_through(request: Coroutine[object, object, PutResult]) -> PutResult:
+    """The answer to a request that, if the caller is cancelled, gets a moment to be answered.
+
+    A part that the service has received whole is stored whoever waits for it; whoever drops the upload must find it.
+    """
+    task = asyncio.create_task(request)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        try:
+            await asyncio.wait((task,), timeout=_GRACE)
+        finally:
+            if not task.cancel():
+                # Its error is nobody's any more, but it must be taken note of.
+                task.exception()
+        raise
 
 
 def _part_options(upload: Upload) -> PutOptions:
