@@ -245,7 +245,7 @@ async def test_a_service_without_ranges_is_read_all_the_same() -> None:
 
 async def test_corrupted_bytes_of_a_large_object_surface_before_the_last_are_handed_out() -> None:
     data = payload(SIZE)
-    async with faulty(Flip(at=5, calls=[4])) as (store, _):
+    async with faulty(Flip(at=5, calls=range(4, 1000))) as (store, _):
         await store.put("key", data)
         async with store.open("key", "rb", buffer_size=16) as file:
             read = b""
@@ -254,6 +254,15 @@ async def test_corrupted_bytes_of_a_large_object_surface_before_the_last_are_han
                     read += chunk
             assert len(read) < SIZE
             with pytest.raises(CorruptedError):
+                await file.read()
+
+
+async def test_a_wrong_byte_among_the_first_that_are_handed_out_before_the_rest_was_read_is_found() -> None:
+    data = payload(SIZE)
+    async with faulty(Flip(at=5, calls=[1])) as (store, _):
+        await store.put("key", data)
+        async with store.open("key", "rb", buffer_size=16) as file:
+            with pytest.raises(CorruptedError, match="came differently"):
                 await file.read()
 
 

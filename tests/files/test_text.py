@@ -341,7 +341,7 @@ async def _fail(store: Store) -> None:
 
 
 async def test_corrupted_text_surfaces_before_its_end() -> None:
-    async with faulty(Flip(at=100, calls=[3])) as (store, _):
+    async with faulty(Flip(at=100, calls=range(3, 1000))) as (store, _):
         await store.put("key", b"line\n" * PART)
         async with store.open("key", buffer_size=16) as file:
             with pytest.raises(CorruptedError):

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 from aiostore._engine import options as _options
+from aiostore._engine import read
 from aiostore._engine.context import Context
 from aiostore._engine.copy import COPY_PART, stored_with
 from aiostore._engine.multipart import Multipart
@@ -192,6 +193,10 @@ class _Continued(Writer):
                 await self._copy(meta, piece, copied)
         if copied < meta.size:
             wanted = GetOptions(start=copied or None, if_match=state_of(meta), encryption=self._options.encryption)
+            if meta.size - copied <= self._context.limits.part_size:
+                # Corrupted bytes are read again then.
+                await self.write(await read.read(self._context, self._key, wanted))
+                return
             async with Stream(self._context, self._key, wanted, raw=True) as stream:
                 async for chunk in stream:
                     await self.write(chunk)

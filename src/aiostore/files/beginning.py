@@ -48,6 +48,22 @@ async def drained(context: Context, pin: Pin, result: GetResult, start: int, sto
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+def compared(context: Context, key: str, early: bytes, chunk: bytes, begin: int) -> bytes:
+    """What of the first bytes, handed out before all could be verified, is still to be compared with later chunks.
+
+    Raises:
+        CorruptedError: if ``chunk``, which begins at ``begin``, brings others.
+    """
+    if not chunk.startswith(early[begin : begin + len(chunk)]):
+        raise CorruptedError(
+            "the first bytes were read twice and came differently; open the file again",
+            key=key,
+            operation="read",
+            store=context.driver.location,
+        )
+    return b"" if begin + len(chunk) >= len(early) else early
+
+
 async def _holds(check: verify.Verifier, data: bytes) -> bool:
     hasher = check.hasher()
     if hasher is None:

@@ -12,7 +12,7 @@ from aiostore._engine.context import Context
 from aiostore._engine.pin import Pin
 from aiostore._engine.stream import ReadAhead
 from aiostore.errors import CorruptedError
-from aiostore.files.beginning import drained, head
+from aiostore.files.beginning import compared, drained, head
 from aiostore.files.decoded import Decoded
 from aiostore.files.file import CLOSED, BinaryFile
 from aiostore.handles import WritableBuffer
@@ -32,7 +32,8 @@ class BinaryReader(BinaryFile):
     """
 
     __slots__ = ("_ahead", "_at", "_begin", "_buffer", "_buffer_size", "_concurrency", "_context", "_corrupted",
-                 "_decoded", "_loop", "_options", "_pin", "_raw", "_run", "_size", "_stop", "_store")  # fmt: skip
+                 "_decoded", "_early", "_loop", "_options", "_pin", "_raw", "_run", "_size", "_stop",
+                 "_store")  # fmt: skip
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class BinaryReader(BinaryFile):
         self._begin = 0
         self._at = 0
         self._stop = 0
+        self._early = b""
         self._run = 0
         self._corrupted: CorruptedError | None = None
         self._decoded: Decoded | None = None
@@ -296,6 +298,7 @@ class BinaryReader(BinaryFile):
             await self._read_ahead(pin, result, 0, result.meta.size)
         else:
             pin, self._buffer = await head(context, self._name, self._options, self._buffer_size)
+            self._early = self._buffer
         self._size = pin.meta.size
         if pin.meta.content_encoding is not None and not self._raw:
             undone = codecs.known(pin.meta.content_encoding)
@@ -398,6 +401,8 @@ class BinaryReader(BinaryFile):
                 chunk = await ahead.next_chunk()
                 if self._closed or not chunk:
                     raise ValueError(CLOSED)
+                if self._early:
+                    self._early = compared(self._context, self._name, self._early, chunk, ahead.position - len(chunk))
                 if ahead.position > position:
                     break
         except CorruptedError as error:

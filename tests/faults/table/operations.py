@@ -433,11 +433,84 @@ class SetTags(Put):
         assert await cell.direct.get_tags("object") == {}
 
 
+class FileRead(Stream):
+    """To its end: the first bytes, and then all of it read ahead."""
+
+    name = "open for reading"
+
+    async def act(self, cell: Cell) -> object:
+        async with cell.store.open("object", "rb") as file:
+            return await file.read()
+
+
+class FileWrite(PutLarge):
+    name = "open for writing"
+
+    async def act(self, cell: Cell) -> object:
+        file = cell.store.open("object", "wb", part_size=cell.part_size)
+        async with file:
+            for start in range(0, len(cell.parts), 1_000_000):
+                await file.write(cell.parts[start : start + 1_000_000])
+        return file.result
+
+
+class Append(Put):
+    name = "open for appending"
+    primitives = frozenset({"head", "get", "put"})
+    of_models: ClassVar[Mapping[str, frozenset[str]]] = dict.fromkeys(MODELS, frozenset({"head", "append"}))
+
+    def data(self, cell: Cell) -> bytes:
+        return cell.old + cell.small
+
+    async def act(self, cell: Cell) -> object:
+        file = cell.store.open("object", "ab")
+        async with file:
+            await file.write(cell.small)
+        return file.result
+
+
+class Update(Put):
+    name = "update"
+    primitives = frozenset({"get", "put"})
+
+    def data(self, cell: Cell) -> bytes:
+        return cell.old + b"changed"
+
+    async def act(self, cell: Cell) -> object:
+        return await cell.store.update("object", lambda old: (old or b"") + b"changed")
+
+
+class Lease(Operation):
+    """Taken from whoever left it, and released."""
+
+    name = "lease"
+    primitives = frozenset({"get", "put"})
+
+    async def prepare(self, cell: Cell) -> None:
+        async with cell.direct.lease("lock") as lease:
+            self.token = lease.token
+
+    async def act(self, cell: Cell) -> object:
+        async with cell.store.lease("lock", wait=0) as lease:
+            lease.check()
+            return lease.token
+
+    async def check_done(self, cell: Cell, result: object) -> None:
+        async with cell.direct.lease("lock", wait=0) as lease:
+            assert isinstance(result, int)
+            assert self.token < result < lease.token
+
+    async def check_undone(self, cell: Cell) -> None:
+        async with cell.direct.lease("lock", wait=0) as lease:
+            assert lease.token > self.token
+
+
 OPERATIONS: tuple[Operation, ...] = (
     GetSmall(), GetLarge(), Stream(), GetRange(), GetRanges(), Download(),
     Head(), Exists(), List(), ListWithDelimiter(), GetTags(), Sign(),
     PutSmall(), PutLarge(), PutIterator(), PutFile(), PutIfAbsent(), PutIfMatch(), PutLargeIfAbsent(),
     Delete(), DeleteMany(), Copy(), Rename(), SetMetadata(), SetTags(),
+    FileRead(), FileWrite(), Append(), Update(), Lease(),
 )  # fmt: skip
 
 assert SMALL < PART

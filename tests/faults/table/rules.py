@@ -55,19 +55,20 @@ ALL = HTTP_DRIVERS | set(MODELS)
 
 # --- operations
 
-WHOLE_READS = {"get small", "get large", "stream", "download"}
+WHOLE_READS = {"get small", "get large", "stream", "download", "open for reading"}
 RANGE_READS = {"get_range", "get_ranges"}
-IN_RANGES = {"get large", "stream", "download", "get_ranges"}
+IN_RANGES = {"get large", "stream", "download", "get_ranges", "open for reading"}
 READS = WHOLE_READS | RANGE_READS
 LOOKS = {"head", "exists"}
 ASKS = {"list", "list_with_delimiter", "get_tags"}
 ONE_PUT = {"put small", "put if_absent", "put if_match"}
-IN_PARTS = {"put large", "put from an async iterator", "put from a file", "put large if_absent"}
+IN_PARTS = {"put large", "put from an async iterator", "put from a file", "put large if_absent", "open for writing"}
 REMOVES = {"delete"}
 COPIES = {"copy", "rename", "set_metadata"}
 REST = {"delete_many", "set_tags"}
 SIGN = {"sign"}
-SENDING = READS | LOOKS | ASKS | ONE_PUT | IN_PARTS | REMOVES | COPIES | REST
+SWAPS = {"open for appending", "update", "lease"}
+SENDING = READS | LOOKS | ASKS | ONE_PUT | IN_PARTS | REMOVES | COPIES | REST | SWAPS
 
 # --- faults
 
@@ -107,17 +108,27 @@ REQUESTS = (
     NONE | HTTP | UNREAD | RESET_IN_ANSWER | ANSWER_LOST | ANSWER_FLIP | STATUS | CONFLICT | CHANGES
 )  # fmt: skip
 
+EVERY_FAULT = REQUESTS | DISK | PROCESS | KILLED
+
 HEALS = Heals()
+MADE_OF_OTHERS = NotApplicable("it is made of reads and writes, which meet this fault as operations of their own")
+CONTENDED = NotApplicable("what others write meanwhile is what it is for, and tested in test_contention.py")
 NO_OBJECT_READ = NotApplicable("it reads no object")
 
 RULES: tuple[Rule, ...] = (
     # What needs no request, or cannot be asked.
+    rule(
+        EVERY_FAULT, SWAPS | {"open for reading", "open for writing"}, HTTP_DRIVERS - {"ceph", "localstack"},
+        MADE_OF_OTHERS,
+    ),
     rule(PROCESS, SIGN, HTTP_DRIVERS, HEALS),
     rule(REQUESTS | PROCESS, SIGN, MODELS, NotApplicable("there are no URLs")),
     rule(KILLED, SENDING | SIGN, ALL, NotApplicable("only a transfer with a journal goes on in another process")),
     rule(DISK, {"download"}, ALL, Raises(OSError)),
     rule(DISK, SENDING | SIGN, {*HTTP_DRIVERS, "memory"}, NotApplicable("it writes no file")),
     rule(DISK, ONE_PUT | IN_PARTS | {"copy"}, {"local"}, Raises(StoreError)),
+    rule(DISK, {"lease"}, {"local"}, NotApplicable("its object is smaller than what still fits")),
+    rule(DISK, SWAPS, {"local"}, Raises(StoreError)),
     rule(
         DISK, READS | LOOKS | ASKS | REMOVES | REST | SIGN | {"rename", "set_metadata"}, {"local"},
         NotApplicable("it makes no file larger"),
@@ -133,21 +144,25 @@ RULES: tuple[Rule, ...] = (
 
     # Bodies.
     rule(REQUEST_BODY | REQUEST_FLIP, SENDING, HTTP_DRIVERS, HEALS),
-    rule(RESET_IN_ANSWER, READS, MODELS, HEALS),
+    rule(RESET_IN_ANSWER, READS | {"update", "lease"}, MODELS, HEALS),
     rule(RESET_IN_ANSWER, SENDING, MODELS, NotApplicable("a driver answers all but objects at once")),
     rule(RESET_IN_ANSWER | ANSWER_BODY, SENDING, HTTP_DRIVERS, HEALS),
     rule(ANSWER_FLIP, {"get small", "get large", "download"}, ALL, HEALS),
     # Parts that have checksums of their own are healed; elsewhere it is found out at the end.
     rule(ANSWER_FLIP, {"stream"}, {"memory"}, HEALS),
-    rule(ANSWER_FLIP, {"stream"}, ALL, Raises(CorruptedError)),
+    rule(ANSWER_FLIP, {"stream", "open for reading"}, ALL, Raises(CorruptedError)),
     rule(ANSWER_FLIP, RANGE_READS, ALL, Raises(NotSupportedError, integrity="require")),
-    rule(ANSWER_FLIP, SENDING, MODELS, NO_OBJECT_READ),
-    rule(LENGTH, {"get small", "get large", "download"} | RANGE_READS, HTTP_DRIVERS, HEALS),
-    rule(LENGTH, {"stream"}, HTTP_DRIVERS, Raises(CorruptedError)),
+    rule(ANSWER_FLIP, SWAPS, HTTP_DRIVERS, HEALS),
+    rule(ANSWER_FLIP, {"update", "lease"}, MODELS, HEALS),
+    rule(LENGTH, {"get small", "get large", "download"} | RANGE_READS | SWAPS, HTTP_DRIVERS, HEALS),
+    rule(LENGTH, {"stream", "open for reading"}, HTTP_DRIVERS, Raises(CorruptedError)),
     rule(RANGE, IN_RANGES | {"get_range"}, HTTP_DRIVERS, HEALS),
 
+    rule(ANSWER_FLIP, SENDING, MODELS, NO_OBJECT_READ),
+
     # What services say.
-    rule(CONFLICT, ONE_PUT | IN_PARTS | {"copy"}, ALL, HEALS),
+    rule(CONFLICT, ONE_PUT | IN_PARTS | {"copy", "update", "lease"}, ALL, HEALS),
+    rule(CONFLICT, {"open for appending"}, HTTP_DRIVERS, HEALS),
     rule(CONFLICT, {"rename", "set_metadata"}, HTTP_DRIVERS, HEALS),
     rule(CONFLICT, {"rename"}, MODELS, NotApplicable("it moves in one step")),
     rule(CONFLICT, {"set_metadata"}, MODELS, NotApplicable("it copies nothing")),
@@ -157,5 +172,7 @@ RULES: tuple[Rule, ...] = (
     # Objects that change.
     rule(CHANGES, IN_RANGES, ALL, Raises(ObjectChangedError)),
     rule(CHANGES, {"get small", "get_range"}, ALL, HEALS),
+    rule(CHANGES, SWAPS, HTTP_DRIVERS, CONTENDED),
+    rule(CHANGES, {"update", "lease"}, MODELS, CONTENDED),
     rule(CHANGES, SENDING, MODELS, NO_OBJECT_READ),
 )  # fmt: skip
