@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aiostore.capabilities import Capabilities, Guarantee
-from aiostore.drivers import azure_settings, gcs_settings, http_settings, s3_settings
+from aiostore.drivers import azure_settings, gcs_settings, http_settings, s3_settings, swift_dialect, swift_settings
 from aiostore.drivers.gcs_multipart import MultipartStyle
 from aiostore.drivers.s3_dialect import DIALECTS, Dialect
 
@@ -51,6 +51,19 @@ def http() -> str:
         column["user metadata"] = "yes" if can.metadata else "no"
         column["sorted listings"] = "yes" if can.ordered_listing else "no"
     return _table(["read-only", "`webdav=True`"], columns)
+
+
+def swift() -> str:
+    """A column for Swift and one for Ceph's gateway."""
+    account = swift_settings.Account(token="token", storage_url="https://example.com/v1/AUTH_demo")  # noqa: S106  # none
+    found = [
+        swift_settings.make_driver("container", account, dialect=name, temp_url_key="key").capabilities
+        for name in swift_dialect.DIALECTS
+    ]
+    columns = [_service(can) for can in found]
+    for can, column in zip(found, columns, strict=True):
+        column["refused"] = ", ".join(f"`{name}`" for name in sorted(found[0].operations - can.operations)) or "no"
+    return _table([f"`{name}`" for name in swift_dialect.DIALECTS], columns)
 
 
 def _table(names: Sequence[str], columns: Sequence[Mapping[str, str]]) -> str:
@@ -117,7 +130,13 @@ def _encryptions(dialect: Dialect) -> list[str]:
     return [word for kind, word in kinds.items() if kind in dialect.encryptions]
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"azure.md": azure, "gcs.md": gcs, "http.md": http, "s3.md": s3}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "azure.md": azure,
+    "gcs.md": gcs,
+    "http.md": http,
+    "s3.md": s3,
+    "swift.md": swift,
+}
 
 
 def written(name: str) -> str:
