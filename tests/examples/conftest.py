@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from aiostore import AzureStore, LocalStore, S3Store, Store
+from aiostore import AzureStore, LocalStore, S3Store, Store, SwiftStore
 from tests.servers.azurite import AzuriteEndpoint
 from tests.servers.ceph import CephEndpoint
+from tests.servers.swift import SwiftEndpoint
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -52,6 +53,16 @@ async def bucket(ceph: CephEndpoint) -> AsyncIterator[Place]:
     ) as store:
         await store.create_container()
         yield Place(url=f"s3://{name}?{query}", store=store, environment=keys)
+        await store.delete_container(force=True)
+
+
+@pytest.fixture
+async def swift_container(swift_s3: SwiftEndpoint) -> AsyncIterator[Place]:
+    name = f"examples-{secrets.token_hex(4)}"
+    keys = {"ST_AUTH": swift_s3.auth_url, "ST_USER": swift_s3.user, "ST_KEY": swift_s3.key}
+    async with SwiftStore(name, auth_url=swift_s3.auth_url, username=swift_s3.user, password=swift_s3.key) as store:
+        await store.create_container()
+        yield Place(url=f"swift://{name}", store=store, environment=keys)
         await store.delete_container(force=True)
 
 

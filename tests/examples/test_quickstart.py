@@ -71,6 +71,14 @@ async def test_it_works_on_azurite_and_leaves_nothing(container: Place) -> None:
     assert await container.keys() == []
 
 
+async def test_it_works_on_swift_and_leaves_nothing(swift_container: Place) -> None:
+    status, output, complaint = await run(swift_container.url, environment=swift_container.environment)
+    assert (status, complaint) == (0, "")
+    assert steps(output) == ALL_STEPS
+    assert await swift_container.keys() == []
+    assert [upload async for upload in swift_container.store.uploads()] == []
+
+
 async def test_it_works_in_memory() -> None:
     status, output, complaint = await run("memory://quickstart")
     assert (status, complaint) == (0, "")

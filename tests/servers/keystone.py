@@ -21,7 +21,7 @@ from tests.servers.swift_account import set_temp_url_key
 
 VERSION = "30.0.0"
 
-TOKEN_LIFETIME = 12
+TOKEN_LIFETIME = 15
 """Seconds; a driver renews tokens after three quarters of it."""
 
 REGION = "RegionOne"

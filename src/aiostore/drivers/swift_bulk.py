@@ -61,7 +61,8 @@ def read_errors(
         name, status = entry
         error = _error(client, status, operation)
         path = asked.get(unquote(name).lstrip("/"))
-        if path is None:
+        if path is None or isinstance(error, UnavailableError):
+            # All of it can be sent again.
             raise error
         if not isinstance(error, NotFoundError):
             failed[path] = error
@@ -83,6 +84,9 @@ def _entries(answer: Mapping[object, object]) -> list[tuple[str, str]]:
 
 def _error(client: Client, status: str, operation: str) -> StoreError:
     code = status[:3]
+    if code == "401":
+        # The token was good when the request came, and has ended while it was carried out.
+        return UnavailableError("the token has ended meanwhile", operation=operation, store=client.store)
     if not code.isdecimal():
         return UnavailableError(f"the service says {client.hide(status)!r}", operation=operation, store=client.store)
     return to_store_error(Failure(int(code), client.hide(status[3:].strip()), NOTHING), operation=operation)
