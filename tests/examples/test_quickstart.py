@@ -77,7 +77,7 @@ async def test_it_works_on_swift_and_leaves_nothing(
 ) -> None:
     # A part of the files, for Swift takes some 20 ms of CPU for each.
     some = Path(sysconfig.get_path("stdlib")) / "email"
-    monkeypatch.setattr(quickstart.sysconfig, "get_path", lambda _: str(some))
+    monkeypatch.setattr("examples.quickstart.sysconfig.get_path", lambda _: str(some))
     for name, value in swift_container.environment.items():
         monkeypatch.setenv(name, value)
     await quickstart.run(swift_container.url)
