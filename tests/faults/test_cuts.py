@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aiostore import Limits
 from tests.faults.faults import CutResponse
 from tests.faults.relay import Exchange
-from tests.faults.table.backend import PART
+from tests.faults.table.backend import PART, Settings
 from tests.faults.table.cells import LARGE, SMALL, Cell, behind_proxy
 from tests.faults.table.s3 import S3Bucket, primitive_of_request
 
@@ -151,3 +152,18 @@ async def test_a_body_that_is_cut_after_every_few_bytes_comes_whole(
         assert b"".join([chunk async for chunk in cell.store.stream("object")]) == cell.small
         spans = [asked(exchange) for exchange in reads(cell)]
         assert spans == [None, *((start, SMALL) for start in range(7, SMALL, 7))]
+
+
+@cut
+@pytest.mark.parametrize("after", [0, 70_000, 3_000_000])
+async def test_a_long_body_that_is_received_as_a_whole_goes_on_where_it_was_cut(
+    after: int, reset: bool, ceph_bucket: S3Bucket, tmp_path: Path
+) -> None:
+    async with behind_proxy(ceph_bucket, tmp_path) as cell:
+        assert cell.proxy is not None
+        await cell.put("object", cell.parts)
+        interrupt(cell, after, reset=reset)
+        backend, limits = ceph_bucket.backend, Limits(part_size=2 * len(cell.parts))
+        async with backend.store(ceph_bucket, cell.prefix, Settings(), cell.proxy.url, limits) as store:
+            assert await store.get("object") == cell.parts
+        assert [asked(exchange) for exchange in reads(cell)] == [None, (after, len(cell.parts))]

@@ -187,7 +187,11 @@ class Receiver(asyncio.BufferedProtocol):
             size = len(view)
             view.release()
             if filled < size:
-                piece.truncate(filled)
+                try:
+                    piece.truncate(filled)
+                except BufferError:
+                    # A connection that was reset: the traceback of the loop's error still holds the buffer.
+                    return BytesIO(piece.getvalue()[:filled])
         return piece
 
     def _wake(self) -> None:
