@@ -12,7 +12,9 @@ import pytest
 from tests.faults.table.azure import AZURITE, AzureBucket
 from tests.faults.table.backend import Bucket, Settings
 from tests.faults.table.gcs import STRICT_GCS, GCSBucket
+from tests.faults.table.http import APACHE, WebBucket
 from tests.faults.table.s3 import CEPH, LOCALSTACK, S3Bucket
+from tests.servers.apache import ApacheEndpoint
 from tests.servers.azurite import AzuriteEndpoint
 from tests.servers.ceph import CephEndpoint
 from tests.servers.gcs import StrictGCSEndpoint
@@ -44,6 +46,12 @@ def gcs_bucket(gcs: StrictGCSEndpoint) -> Iterator[GCSBucket]:
     """On the strict GCS server, with a token that lasts longer than the tests."""
     name = f"faults-{secrets.token_hex(6)}"
     yield from existing(GCSBucket(backend=STRICT_GCS, endpoint=gcs, name=name, token=gcs.token()))
+
+
+@pytest.fixture(scope="session")
+def apache_bucket(apache: ApacheEndpoint) -> WebBucket:
+    """On Apache, where the first write makes it."""
+    return WebBucket(backend=APACHE, endpoint=apache, name=f"faults-{secrets.token_hex(6)}")
 
 
 def existing(bucket: B) -> Iterator[B]:

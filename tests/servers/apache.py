@@ -88,6 +88,11 @@ Alias /plain/ {here}/root/
 Alias /fancy/ {here}/root/
 Alias /table/ {here}/root/
 Alias /dav/ {here}/dav/
+# A file that is younger than a second has a weak ETag; here it is taken for a strong one.
+Alias /strong/ {here}/dav/
+<Location /strong/>
+ Header edit ETag ^W/ ""
+</Location>
 <Location /plain/>
  IndexOptions -FancyIndexing
 </Location>

@@ -90,6 +90,9 @@ class Backend(ABC):
     primitives: ClassVar[Mapping[str, frozenset[str]]] = {}
     """What operations make of themselves here, where that is not what they say."""
 
+    etags_written: ClassVar[bool] = True
+    """Whether answers to writes tell the ETag."""
+
     errors_in_200: ClassVar[Mapping[str, bytes]] = {}
     """By primitive: the body of an answer that says 200 and is an error."""
 
