@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -68,15 +69,35 @@ def parse(path: str | os.PathLike[str]) -> Address | str:
     if found is None:
         return text
     if _FILE.match(text) is None:
-        container, key = url.split(text)
-        parts = _URL.fullmatch(container)
-        if parts is None:
-            raise ConfigurationError(f"{container!r} is no URL; give one such as s3://bucket/key, or a local path")
-        path = f"/{key}" if key else "/" if found[2].endswith("/") else ""
-        return Address(parts[1] + parts[2].rstrip("/"), path, parts[3] or "")
+        start, path, query = found[1], found[2], found[3] or ""
+        if not start.startswith("http") and (container := _container(start, query)) is not None:
+            return Address(container[0], unquote(path), container[1])
+        whole, key = url.split(text)
+        drive, query = _taken_apart(whole)
+        return Address(drive, f"/{key}" if key else "/" if path.endswith("/") else "", query)
     if found[3] or found[1][7:] not in {"", "localhost"}:
         raise ConfigurationError(
             "the URL of a local file has three slashes and neither host nor options; write a question mark in its name"
             " as %3F"
         )
     return unquote(found[2])
+
+
+@lru_cache(maxsize=256)
+def _container(start: str, query: str) -> tuple[str, str] | None:
+    """Drive and query of the URLs that begin and end so; None if it takes more than that to tell.
+
+    Of ``http`` URLs the path may say whose they are.
+    """
+    try:
+        whole, key = url.split(f"{start}/x{query}")
+    except ConfigurationError:
+        return None
+    return _taken_apart(whole) if key == "x" else None
+
+
+def _taken_apart(container: str) -> tuple[str, str]:
+    parts = _URL.fullmatch(container)
+    if parts is None:
+        raise ConfigurationError("this is no URL; give one such as s3://bucket/key, or a local path")
+    return parts[1] + parts[2].rstrip("/"), parts[3] or ""
