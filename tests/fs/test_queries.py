@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import pickle
@@ -24,7 +25,7 @@ from aiostore import (
 )
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.fs.stores import MOST, store_at
-from aiostore.testing import FaultyDriver
+from aiostore.testing import FaultyDriver, Hold
 
 
 async def write(url: str, data: bytes = b"data") -> None:
@@ -201,3 +202,15 @@ async def test_stores_are_kept_for_the_loop_and_closed_on_demand(memory: str) ->
     with pytest.raises(StoreClosedError):
         await store.get("key")
     assert await fs.listdir(memory) == []
+
+
+async def test_of_two_who_make_a_directory_at_once_one_is_told_that_it_exists() -> None:
+    driver = FaultyDriver(MemoryDriver(), [held := Hold(primitive="put")])
+    async with Store(driver) as store:
+        first = asyncio.create_task(fs.mkdir("directory", store=store))
+        async with asyncio.timeout(5):
+            await held.reached.wait()
+            await fs.mkdir("directory", store=store)
+            held.released.set()
+            with pytest.raises(FileExistsError):
+                await first
