@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from . import local
-from .clients import LOCAL_CLIENTS, S3_CLIENTS, Target, find_client
+from .clients import AZURE_CLIENTS, LOCAL_CLIENTS, WIRE_CLIENTS, Target, find_client
 from .report import DISTURBED, Failure, Measurement, Report, machine, markdown, plot, versions
 from .server import BUCKET, Link, Server, Stats, busy_seconds, ceilings, pin, serve
 from .workloads import KIB, MIB, WORKLOADS, LinkKind, Result, Workload
@@ -183,7 +183,9 @@ class Run:
         """All rounds of one row: in every round each client has its turn, and each round starts with another one."""
         say(f"{work.name} ({link})")
         target, server = self.target(work, link)
-        clients = [name for name in self.options.clients if name in (LOCAL_CLIENTS if link == "local" else S3_CLIENTS)]
+        clients = [
+            name for name in self.options.clients if name in (LOCAL_CLIENTS if link == "local" else WIRE_CLIENTS)
+        ]
         rounds = self.options.slow_rounds if work.once else self.options.rounds
         processes: list[Process] = []
         with ExitStack() as stack:
@@ -277,11 +279,11 @@ def choose(patterns: Sequence[str], *, tls: bool) -> list[tuple[Workload, LinkKi
 def available(wanted: Sequence[str]) -> list[str]:
     """The clients that are wanted and can be imported."""
     found = []
-    for name in dict.fromkeys((*S3_CLIENTS, *LOCAL_CLIENTS)):
-        if wanted and name not in wanted:
+    for name in dict.fromkeys((*WIRE_CLIENTS, *LOCAL_CLIENTS)):
+        if name not in wanted if wanted else name in AZURE_CLIENTS:
             continue
         try:
-            find_client(name, local=name not in S3_CLIENTS)
+            find_client(name, local=name not in WIRE_CLIENTS)
         except ImportError as error:
             say(f"{name} is left out: {error}")
             continue
@@ -295,7 +297,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     last = (os.cpu_count() or 1) - 1
     parser.add_argument("--only", default="", help=f"rows, as patterns: NAME or NAME/LINK, comma-separated; of {names}")
     parser.add_argument(
-        "--clients", default="", help=f"of {', '.join((*S3_CLIENTS, *LOCAL_CLIENTS))}; default all installed"
+        "--clients",
+        default="",
+        help=f"of {', '.join((*WIRE_CLIENTS, *LOCAL_CLIENTS))}; default all installed but Azure's",
     )
     parser.add_argument("--rounds", type=int, help="default 5; slow rows take at most 3")
     parser.add_argument("--seconds", type=float, help="of one measurement; default 3")

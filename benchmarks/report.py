@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from .clients import LOCAL_CLIENTS, S3_CLIENTS, ClientType, find_client, version
+from .clients import LOCAL_CLIENTS, WIRE_CLIENTS, ClientType, find_client, version
 from .server import Ceiling, processor
 from .workloads import MIB, LinkKind, Result, Workload
 
@@ -70,7 +70,7 @@ class Report:
 
     def clients(self) -> list[str]:
         found = {m.client for m in self.measurements}
-        return [name for name in dict.fromkeys((*S3_CLIENTS, *LOCAL_CLIENTS)) if name in found]
+        return [name for name in dict.fromkeys((*WIRE_CLIENTS, *LOCAL_CLIENTS)) if name in found]
 
     def ratio(self, workload: str, link: LinkKind, subject: str, peer: str) -> float | None:
         """The median of the ratios within each round: drift of the machine between rounds cancels out."""
@@ -113,7 +113,7 @@ def kinds_of(client: str) -> list[ClientType]:
     """The classes that bear a client's name: for S3, for local files, or both."""
     return [
         find_client(client, local=local)
-        for local, names in ((False, S3_CLIENTS), (True, LOCAL_CLIENTS))
+        for local, names in ((False, WIRE_CLIENTS), (True, LOCAL_CLIENTS))
         if client in names
     ]
 

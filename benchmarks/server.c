@@ -5,6 +5,8 @@
  *   GET        /bucket?list-type=2&prefix=list/<count>/   <count> generated keys in pages of 1,000
  *   GET        /_stats                           counters of this process as JSON
  *
+ * Below /devstoreaccount1 it looks like Azure's Blob service instead, with the same objects in the container bench.
+ *
  * Signatures are not checked. With --delay-us and --rate a link is emulated: a delay before the first byte of every answer
  * and a rate in bytes per second for every connection, in both directions. With --busy-above N it answers 503 SlowDown to
  * requests above N in flight.
@@ -25,6 +27,7 @@
 #include <sys/stat.h>
 
 #define LAST_MODIFIED "Thu, 01 Jan 2026 00:00:00 GMT"
+#define AZURE_ACCOUNT "/devstoreaccount1"
 #define HEAD_MAX 32768
 #define INLINE_MAX 65536       /* smaller bodies are copied behind their header and leave in one send */
 #define QUANTUM (1 << 20)      /* bytes a connection may move before the others have their turn */
@@ -55,7 +58,7 @@ struct request {
     char *method, *path, *query;
     const char *range, *if_match, *if_none_match, *payload;
     uint64_t length;
-    bool checksum_mode, chunked, expects, close;
+    bool checksum_mode, chunked, expects, close, azure;
     char echo[512];
     size_t echo_len;
 };
@@ -222,6 +225,7 @@ static void answer_object(struct conn *c, const struct request *r) {
             "Last-Modified: " LAST_MODIFIED "\r\nETag: %s\r\nx-amz-server-side-encryption: AES256\r\nAccept-Ranges: bytes\r\n"
             "Content-Type: binary/octet-stream\r\nContent-Length: %llu\r\n",
             o->etag, (unsigned long long)(stop - start));
+    if (r->azure) appendf(c, "x-ms-blob-type: BlockBlob\r\nx-ms-version: 2024-11-04\r\nx-ms-lease-status: unlocked\r\n");
     if (ranged)
         appendf(c, "Content-Range: bytes %llu-%llu/%llu\r\n", (unsigned long long)start, (unsigned long long)stop - 1,
                 (unsigned long long)o->size);
@@ -351,6 +355,50 @@ static void answer_post(struct conn *c, const struct request *r) {
     }
 }
 
+/* ---- Azure's Blob service ---- */
+
+static void answer_azure_list(struct conn *c, const struct request *r) {
+    char prefix[256] = "", value[1200];
+    unsigned long count = 0, at = 0, limit = 5000;
+    int consumed = 0;
+    query_value(r->query, "prefix", prefix, sizeof prefix);
+    if (sscanf(prefix, "list/%lu%n", &count, &consumed) == 1 && prefix[consumed] != '/') count = 0;
+    prefix[count ? consumed : 0] = 0;
+    if (query_value(r->query, "maxresults", value, sizeof value)) limit = strtoul(value, NULL, 10);
+    if (query_value(r->query, "marker", value, sizeof value)) at = strtoul(value, NULL, 10);
+    unsigned long end = at + limit < count ? at + limit : count;
+
+    static struct conn body; /* only its output buffer is used */
+    body.out_len = 0;
+    appendf(&body, "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\"http://127.0.0.1\" "
+                   "ContainerName=\"bench\"><Prefix>%s%s</Prefix><Blobs>", prefix, count ? "/" : "");
+    for (; at < end; at++)
+        appendf(&body,
+                "<Blob><Name>%s/%08lu</Name><Properties><Creation-Time>" LAST_MODIFIED "</Creation-Time><Last-Modified>" LAST_MODIFIED
+                "</Last-Modified><Etag>0x8DE0000%08lu</Etag><Content-Length>1024</Content-Length><Content-Type>application/octet-stream"
+                "</Content-Type><Content-Encoding /><Content-Language /><Content-CRC64 /><Content-MD5>AAAAAAAAAAAAAAAAAAAAAA==</Content-MD5>"
+                "<Cache-Control /><Content-Disposition /><BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier><AccessTierInferred>true"
+                "</AccessTierInferred><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState><ServerEncrypted>true"
+                "</ServerEncrypted></Properties><OrMetadata /></Blob>",
+                prefix, at, at);
+    appendf(&body, "</Blobs><NextMarker>");
+    if (end < count) appendf(&body, "%lu", end);
+    appendf(&body, "</NextMarker></EnumerationResults>");
+    status(c, "200 OK");
+    appendf(c, "Content-Type: application/xml\r\nContent-Length: %zu\r\n\r\n", body.out_len);
+    append(c, body.out, body.out_len);
+}
+
+static void answer_azure(struct conn *c, const struct request *r) {
+    static unsigned long long counter;
+    if (strstr(r->query, "comp=list")) return answer_azure_list(c, r);
+    if (!strcmp(r->method, "GET") || c->head_only) return answer_object(c, r);
+    bool put = !strcmp(r->method, "PUT");
+    status(c, put ? "201 Created" : "202 Accepted");
+    appendf(c, "Last-Modified: " LAST_MODIFIED "\r\nETag: \"0x%016llX\"\r\nx-ms-version: 2024-11-04\r\n"
+               "x-ms-request-server-encrypted: true\r\nContent-Length: 0\r\n\r\n", ++counter);
+}
+
 static void answer(struct conn *c, const struct request *r) {
     bool get = !strcmp(r->method, "GET"), in_bucket = false;
     const char *key = strchr(r->path + 1, '/');
@@ -361,6 +409,8 @@ static void answer(struct conn *c, const struct request *r) {
     } else if (busy_above && in_flight > busy_above) {
         stats.refused++;
         answer_error(c, "503 Slow Down", "SlowDown");
+    } else if (r->azure) {
+        answer_azure(c, r);
     } else if (in_bucket && get && strstr(r->query, "list-type=2")) {
         answer_list(c, r);
     } else if (in_bucket && get && strstr(r->query, "location")) {
@@ -404,6 +454,7 @@ static bool parse(char *block, struct request *r) {
     *value = 0;
     if ((r->query = strchr(r->path, '?'))) *r->query++ = 0;
     else r->query = "";
+    if ((r->azure = !strncmp(r->path, AZURE_ACCOUNT "/", sizeof AZURE_ACCOUNT))) r->path += sizeof AZURE_ACCOUNT - 1;
     for (line += 2; *line; line = value + 2) {
         char *end = strstr(line, "\r\n");
         if (!end) break;
@@ -428,6 +479,7 @@ static bool parse(char *block, struct request *r) {
             break;
         case 'x':
             if (header(line, "x-amz-content-sha256:", &value)) r->payload = value;
+            else if (header(line, "x-ms-range:", &value)) r->range = value;
             else if (header(line, "x-amz-checksum-mode:", &value)) r->checksum_mode = true;
             else if (header(line, "x-amz-checksum-", &value) && strncasecmp(value, "algorithm", 9) && strncasecmp(value, "type", 4) &&
                      r->echo_len + (size_t)(end - line) + 2 < sizeof r->echo)

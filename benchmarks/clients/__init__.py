@@ -121,6 +121,14 @@ S3_CLIENTS = {
     "s3fs": "benchmarks.clients.s3fs:S3fsClient",
     "aiohttp": "benchmarks.clients.aiohttp:AiohttpClient",
 }
+AZURE_CLIENTS = {
+    "aiostore-azure": "benchmarks.clients.azure:AiostoreAzureClient",
+    "obstore-azure": "benchmarks.clients.azure:ObstoreAzureClient",
+    "azure-sdk": "benchmarks.clients.azure:SdkClient",
+}
+WIRE_CLIENTS = {**S3_CLIENTS, **AZURE_CLIENTS}
+"""Whatever works against the server; those of Azure only where they are asked for."""
+
 LOCAL_CLIENTS = {
     "aiostore": "benchmarks.local:LocalStoreClient",
     "open-in-thread": "benchmarks.local:PlainFiles",
@@ -130,7 +138,7 @@ LOCAL_CLIENTS = {
 
 def find_client(name: str, *, local: bool = False) -> ClientType:
     """The class behind a name. Raises: ImportError if what it measures is not installed."""
-    module, _, attribute = (LOCAL_CLIENTS if local else S3_CLIENTS)[name].partition(":")
+    module, _, attribute = (LOCAL_CLIENTS if local else WIRE_CLIENTS)[name].partition(":")
     found = getattr(importlib.import_module(module), attribute)
     assert isinstance(found, type)
     assert issubclass(found, AsyncClient | ThreadClient)
