@@ -63,7 +63,7 @@ class TestWithTheSDK:
         properties = blob.get_blob_properties()
         assert blob.download_blob(validate_content=True).readall() == data
         assert {name: properties.content_settings[name] for name in HEADERS} == HEADERS
-        assert {name: value for name, value in properties.metadata.items() if "write" not in name} == {
+        assert {name: value for name, value in properties.metadata.items() if "aiostore" not in name} == {
             "name": "value",
             "under_score": "x",
         }

@@ -28,6 +28,7 @@ from aiostore.drivers.azure_headers import (
     encryption_headers,
     lower_case,
     metadata_headers,
+    range_checksums,
     read_headers,
     read_meta,
     target_conditions,
@@ -39,6 +40,7 @@ from aiostore.drivers.azure_xml import parse_tags, write_tags
 from aiostore.errors import InvalidRangeError, NotFoundError
 from aiostore.policies import Timeouts
 from aiostore.types import (
+    NOTHING,
     CopyOptions,
     DeleteOptions,
     GetOptions,
@@ -53,6 +55,7 @@ from aiostore.types import (
 MAX_BLOCK: Final = 4000 * 1024**2
 MAX_BLOCKS: Final = 50_000
 MAX_PUT: Final = 5000 * 1024**2
+MAX_CHECKED: Final = 4 * 1024**2
 """https://learn.microsoft.com/azure/storage/blobs/scalability-targets"""
 
 _ATOMIC: Final = Conditions(if_absent=Guarantee.ATOMIC, if_match=Guarantee.ATOMIC)
@@ -82,6 +85,7 @@ class AzureDriver(AzureAppend, AzureBlocks, AzureContainer, AzureCopy):
             max_copy=MAX_BLOCK * MAX_BLOCKS if emulator else MAX_COPY,
             delete_batch=MAX_BATCH,
             checksums=("crc64nvme", "md5") if client.service.crc64 else ("md5",),
+            range_checksum=MAX_CHECKED,
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -116,6 +120,9 @@ class AzureDriver(AzureAppend, AzureBlocks, AzureContainer, AzureCopy):
     async def get(self, key: str, options: GetOptions) -> GetResult:
         with self.naming("get", key):
             headers = read_headers(options)
+            start, stop = options.start or 0, options.stop
+            if checked := stop is not None and start >= 0 and stop - start <= MAX_CHECKED and self._guarding.wanted:
+                headers[self._guarding.range_header] = "true"
             response = await self._client.send("get", "GET", key, headers, version_query(options.version))
             try:
                 answered = response.headers
@@ -127,7 +134,8 @@ class AzureDriver(AzureAppend, AzureBlocks, AzureContainer, AzureCopy):
             except BaseException:
                 await response.aclose()
                 raise
-            return GetResult(meta=meta, start=start, stop=stop, stream=response)
+            checksums = range_checksums(answered) if checked and response.status == 206 else NOTHING
+            return GetResult(meta=meta, start=start, stop=stop, stream=response, checksums=checksums)
 
     async def put(self, key: str, body: Body, options: PutOptions) -> PutResult:
         with self.naming("put", key):

@@ -6,14 +6,13 @@ The CRC costs a fortieth of the MD5. https://learn.microsoft.com/rest/api/storag
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Final, NamedTuple, cast
 
 from aiostore import checksums
 from aiostore.body import Body
-from aiostore.drivers.azure_headers import to_base64
+from aiostore.drivers.azure_headers import crc64_header, to_base64
 from aiostore.types import NOTHING, Buffer
 
 
@@ -33,18 +32,20 @@ _AT_ONCE: Final = 1024 * 1024
 class Guarding:
     """How the bodies of one driver are guarded, whatever they are."""
 
-    __slots__ = ("_wanted", "algorithm")
+    __slots__ = ("algorithm", "range_header", "wanted")
 
     def __init__(self, *, crc64: bool, wanted: bool) -> None:
         self.algorithm = "crc64nvme" if crc64 else "md5"
-        self._wanted = wanted
+        # Asks for the checksum of the range that is answered.
+        self.range_header = f"x-ms-range-get-content-{'crc64' if crc64 else 'md5'}"
+        self.wanted = wanted
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _guarding, (self.algorithm == "crc64nvme", self._wanted)
+        return _guarding, (self.algorithm == "crc64nvme", self.wanted)
 
     async def of(self, body: Body, given: Mapping[str, str] = NOTHING) -> Guard:
         """Return what guards ``body``, whose checksums are known as far as they are ``given``."""
-        if not self._wanted or not body.size:
+        if not self.wanted or not body.size:
             return _NONE
         algorithm = "md5" if "md5" in given else self.algorithm
         digest = given.get(algorithm)
@@ -62,8 +63,7 @@ class Guarding:
         if algorithm == "md5":
             headers = {"content-md5": to_base64(digest)}
         else:
-            # The service wants the lowest byte first.
-            headers = {"x-ms-content-crc64": base64.b64encode(bytes.fromhex(digest)[::-1]).decode()}
+            headers = {"x-ms-content-crc64": crc64_header(digest)}
         return Guard(headers, {algorithm: digest})
 
 

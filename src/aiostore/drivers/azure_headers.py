@@ -234,9 +234,7 @@ def decode_name(name: str) -> str:
 # --- what is answered -----------------------------------------------------------------------------------------------
 
 
-def read_meta(
-    key: str, headers: Mapping[str, str], size: int, version: str | None, *, whole: bool, ranged_md5: bool = False
-) -> ObjectMeta:
+def read_meta(key: str, headers: Mapping[str, str], size: int, version: str | None, *, whole: bool) -> ObjectMeta:
     """Read the head of an answer to HEAD or GET. ``whole``: Content-MD5 is that of the whole object.
 
     ``headers`` finds names in any case, and is quickest in lower case. ``version`` is the one that was asked for.
@@ -266,7 +264,7 @@ def read_meta(
     get = headers.get
     modified = get("last-modified")
     md5 = get("x-ms-blob-content-md5")
-    if md5 is None and whole and not ranged_md5:
+    if md5 is None and whole:
         md5 = get("content-md5")
     return object_meta(
         key,
@@ -308,3 +306,16 @@ def from_base64(value: str) -> str | None:
 def to_base64(digest: str) -> str:
     """Turn hexadecimal digits into base64."""
     return base64.b64encode(bytes.fromhex(digest)).decode()
+
+
+def crc64_header(digest: str) -> str:
+    """Turn a CRC64 in hexadecimal digits into what its header holds: the lowest byte first, in base64."""
+    return base64.b64encode(bytes.fromhex(digest)[::-1]).decode()
+
+
+def range_checksums(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The checksum of the range that is answered, which was asked for."""
+    if (crc := headers.get("x-ms-content-crc64")) is not None and (digest := from_base64(crc)) is not None:
+        return {"crc64nvme": bytes.fromhex(digest)[::-1].hex()}
+    md5 = headers.get("content-md5")
+    return NOTHING if md5 is None or (digest := from_base64(md5)) is None else {"md5": digest}
