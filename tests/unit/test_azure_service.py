@@ -23,6 +23,9 @@ from aiostore.policies import ClientOptions, Timeouts
 from tests.unit.raw_http import Request, serve
 
 MIB = 1024**2
+CRC = base64.b64encode(bytes.fromhex("8898790a86148bae")).decode()
+"""Of 123456789, lowest byte first: the check value of CRC-64/NVME, which is Azure's polynomial, is ae8b14860a799888."""
+
 KEY = base64.b64encode(b"k" * 32).decode()
 
 Says = Callable[[Request, bytes], str]
@@ -62,8 +65,7 @@ def header(request: Request, name: str) -> str:
 async def test_what_is_put_goes_with_its_crc_lowest_byte_first() -> None:
     async with azure(lambda *_: answer("201 Created", 'ETag: "0x1"')) as (store, requests):
         result = await store.put("key", b"123456789")
-    # The check value of CRC-64/NVME, which is Azure's polynomial: ae8b14860a799888.
-    assert header(requests[0], "x-ms-content-crc64") == base64.b64encode(bytes.fromhex("8898790a86148bae")).decode()
+    assert header(requests[0], "x-ms-content-crc64") == CRC
     assert dict(result.checksums) == {"crc64nvme": "ae8b14860a799888"}
     assert store.capabilities.checksums == ("crc64nvme", "md5")
 
@@ -78,6 +80,22 @@ async def test_bytes_that_were_damaged_on_the_way_are_sent_again() -> None:
     async with azure(says) as (store, requests):
         await store.put("key", b"value")
     assert len(requests) == 2
+
+
+async def test_a_range_that_does_not_match_its_crc_is_read_again() -> None:
+    bodies = iter([b"123456780", b"123456789"])
+
+    def says(request: Request, _body: bytes) -> str:
+        assert header(request, "x-ms-range-get-content-crc64") == "true"
+        body = next(bodies).decode()
+        return answer(
+            "206 Partial", "Content-Range: bytes 0-8/9", 'ETag: "0x1"', f"x-ms-content-crc64: {CRC}", body=body
+        )
+
+    async with azure(says) as (store, requests):
+        async with store.stream("key") as stream:
+            assert [chunk async for chunk in stream] == [b"123456789"]
+        assert len(requests) == 2
 
 
 # --- copies -----------------------------------------------------------------------------------------------------------

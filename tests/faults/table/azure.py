@@ -15,7 +15,7 @@ from tests.faults import faults as wire
 from tests.faults.relay import Request
 from tests.faults.table.backend import PART, RETRY, Backend, Bucket, Scene, Settings
 from tests.faults.table.cells import Cell
-from tests.faults.table.expectation import NotApplicable, Rule, here
+from tests.faults.table.expectation import Heals, NotApplicable, Rule, here
 from tests.servers.azurite import AzuriteEndpoint
 
 WRITES = {
@@ -101,6 +101,15 @@ class Azure(Backend):
             NotApplicable("the account's key does not end, and tokens are sent over TLS alone"),
         ),
         here(MOVES, EVERYTHING, NotApplicable("an account's host never says that it is elsewhere")),
+        # Every range has a checksum, and is read again if it does not match.
+        here(
+            {"byte flipped in the answer's body", "Content-Length too small", "Content-Length too large"},
+            {"stream", "get_range", "get_ranges"}, Heals(),
+        ),
+        here(
+            {"Range ignored", "another range answered", "Content-Range wrong", "Content-Range missing"},
+            {"get small"}, Heals(),
+        ),
         here({"409 conflict"}, WRITES, NotApplicable("writes of one object are carried out one after the other")),
         here(
             {"byte flipped in the request's body"}, {"delete_many", "set_tags"},
