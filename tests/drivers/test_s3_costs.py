@@ -66,7 +66,8 @@ COSTS: dict[str, tuple[Call, int]] = {
     "delete": (lambda store: store.delete("small"), 1),
     "delete_many": (lambda store: store.delete_many(["small", "large", "missing"]), 1),
     "copy": (lambda store: store.copy("small", "key"), 2),
-    "rename": (lambda store: store.rename("small", "key"), 3),
+    # One of them stands in for the condition on the deletion of the source, which this service ignores.
+    "rename": (lambda store: store.rename("small", "key"), 4),
     "list": (_list, 1),
     "list_with_delimiter": (lambda store: store.list_with_delimiter(), 1),
     # One of them stands in for the condition on a copy's source, which this service ignores.

@@ -329,3 +329,42 @@ async def test_a_rename_that_never_arrived_may_be_made_again() -> None:
         await store.put("source", b"value")
         with pytest.raises(ConnectionLostError):
             await store.rename("source", "target")
+
+
+class Copying(MemoryDriver):
+    """Renames by copies, and deletes with a condition or without."""
+
+    conditions = Conditions(if_match=Guarantee.ATOMIC)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        capabilities = super().capabilities
+        return replace(capabilities, operations=capabilities.operations - {"rename"}, delete=self.conditions)
+
+
+class CopyingBlindly(Copying):
+    conditions = Conditions()
+
+
+copying = pytest.mark.parametrize("driver", [Copying, CopyingBlindly])
+
+
+@copying
+async def test_a_source_that_was_replaced_while_it_was_copied_is_kept(driver: type[Copying]) -> None:
+    memory = driver()
+    async with faulty(memory, Rival(memory, "copy", "source", error=None)) as (store, _):
+        await store.put("source", b"value")
+        with pytest.raises(ObjectChangedError) as caught:
+            await store.rename("source", "target")
+        assert (caught.value.key, caught.value.operation) == ("source", "rename")
+        assert await store.get("source") == b"rival 1"
+        assert await store.get("target") == b"value"
+
+
+@copying
+async def test_a_rename_by_a_copy_whose_deletion_was_not_answered_is_done(driver: type[Copying]) -> None:
+    async with faulty(driver(), Fail("delete", lost=True)) as (store, _):
+        await store.put("source", b"value")
+        await store.rename("source", "target")
+        assert not await store.exists("source")
+        assert await store.get("target") == b"value"

@@ -8,6 +8,7 @@ from functools import partial
 
 from aiostore._engine import own_write
 from aiostore._engine.context import Context
+from aiostore._engine.delete import delete
 from aiostore._engine.multipart import Multipart, part_sizes
 from aiostore._engine.object_stream import Stream
 from aiostore._engine.read import exists
@@ -52,23 +53,40 @@ async def copy(
     best_effort: bool,
 ) -> PutResult:
     """Copy ``source`` to ``target`` with its metadata, atomically for whoever reads the target."""
+    made, _ = await _made(
+        context, source, target, source_container=source_container, if_absent=if_absent, best_effort=best_effort
+    )
+    return made
+
+
+async def _made(
+    context: Context,
+    source: str,
+    target: str,
+    *,
+    source_container: str | None = None,
+    if_absent: bool,
+    best_effort: bool,
+) -> tuple[PutResult, ObjectMeta | None]:
+    """The copy, and the source as it was seen before; None if it was not looked at."""
     driver = context.driver
     options = CopyOptions(if_none_match=ANY if if_absent else None, source_container=source_container)
     capabilities = driver.capabilities
     if "copy" not in capabilities.operations:
-        return await _through(context, source, target, options, best_effort=best_effort)
+        return await _through(context, source, target, options, best_effort=best_effort), None
     required = if_absent and not best_effort
     if required:
         _require_atomic(context, target, capabilities.copy)
+    meta = None
     if if_absent or (capabilities.multipart is not None and "copy_part" in capabilities.operations):
         meta = await _head(_source(context, options), source, "copy")
         if meta.size > capabilities.max_copy:
             if required:
                 _require_atomic(context, target, capabilities.complete)
-            return await _in_parts(context, meta, source, target, options)
+            return await _in_parts(context, meta, source, target, options), meta
         if if_absent:
-            return await _copy_conditionally(context, meta, source, target, options)
-    return await _copy(context, source, target, options)
+            return await _copy_conditionally(context, meta, source, target, options), meta
+    return await _copy(context, source, target, options), meta
 
 
 def _require_atomic(context: Context, target: str, conditions: Conditions) -> None:
@@ -153,9 +171,38 @@ async def rename(context: Context, source: str, target: str, *, if_absent: bool,
         if if_absent and not best_effort:
             _require_atomic(context, target, context.driver.capabilities.copy)
         return await _rename(context, source, target, CopyOptions(if_none_match=ANY if if_absent else None))
-    result = await copy(context, source, target, if_absent=if_absent, best_effort=best_effort)
-    await context.driver.delete(source, DeleteOptions())
+    result, meta = await _made(context, source, target, if_absent=if_absent, best_effort=best_effort)
+    if meta is None or (state := _state(meta)) is None:
+        await context.driver.delete(source, DeleteOptions())
+    else:
+        await _delete_copied(context, source, state)
     return result
+
+
+async def _delete_copied(context: Context, source: str, state: Match) -> None:
+    """Delete the source of a copy if it is still what was copied.
+
+    Raises:
+        ObjectChangedError: if it is not: what somebody wrote meanwhile stays, and so does the copy.
+    """
+    driver = context.driver
+    conditional = driver.capabilities.delete.if_match is not Guarantee.NONE
+    try:
+        if conditional:
+            await delete(context, source, DeleteOptions(if_match=state), best_effort=True)
+            return
+        # Better than nothing: a copy may take minutes, and this looks at its end.
+        await driver.head(source, GetOptions(if_match=state))
+    except NotFoundError:
+        return
+    except PreconditionFailedError as error:
+        raise ObjectChangedError(
+            "the source was replaced while it was copied, so it was kept; the copy is there too: look at both",
+            key=source,
+            operation="rename",
+            store=driver.location,
+        ) from error
+    await driver.delete(source, DeleteOptions())
 
 
 async def _rename(context: Context, source: str, target: str, options: CopyOptions) -> PutResult:
