@@ -164,10 +164,9 @@ class BinaryReader(BinaryFile):
         raise StopAsyncIteration
 
     async def fetch(self, position: int, want: int, most: int) -> list[bytes]:
-        """At least one byte from ``position`` on unless the end is nearer; with what is at hand, about ``most`` bytes.
+        """``want`` bytes from ``position`` on unless the end is nearer; with what is at hand, about ``most`` bytes.
 
-        For buffers that are kept elsewhere: where reading jumps, ``want`` bytes are asked for, and the bytes come as
-        they are, without being joined.
+        For buffers that are kept elsewhere: the pieces come as they are, without being joined.
         """
         self._check()
         return await self._alone(self._fetch(position, want, most))
@@ -229,9 +228,9 @@ class BinaryReader(BinaryFile):
         while count < most and position + count < self._size:
             piece = self._cut(len(self._buffer))  # whole, which is no copy
             if not piece:
-                if pieces and (self._ahead is None or not self._ahead.at_hand):
+                if count >= want and (self._ahead is None or not self._ahead.at_hand):
                     break
-                await self._load(want)
+                await self._load(max(want - count, 1))
                 continue
             pieces.append(piece)
             count += len(piece)
