@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import operator
 import sys
+import time
 from collections.abc import Awaitable, Callable
 
 from aiostore._engine import codecs, dropped, own_write, proof, read
@@ -17,6 +18,9 @@ from aiostore.files.decoded import Decoded
 from aiostore.files.file import CLOSED, BinaryFile
 from aiostore.handles import WritableBuffer
 from aiostore.types import GetOptions, GetResult, ObjectMeta
+
+NEAR, FEW = 0.003, 4
+"""From a service that opens a file within so many seconds, so many ranges at once: more only leave the caches cold."""
 
 SEQUENTIAL = 2
 """So many requests in a row that each began where the one before ended, and the next one reads ahead."""
@@ -296,7 +300,10 @@ class BinaryReader(BinaryFile):
             pin = Pin(self._name, self._options, result.meta)
             await self._read_ahead(pin, result, 0, result.meta.size)
         else:
+            begun = time.monotonic()
             pin, self._buffer = await head(context, self._name, self._options, self._buffer_size)
+            if self._concurrency is None and time.monotonic() - begun < NEAR:
+                self._concurrency = FEW
             self._early = self._buffer
         self._size = pin.meta.size
         if pin.meta.content_encoding is not None and not self._raw:
