@@ -1,7 +1,8 @@
-"""Where the examples put their objects: a directory, a bucket on the real gateway, a container on Azurite."""
+"""Where the examples put their objects: a directory, a bucket on the real gateway, Azurite, or the strict GCS."""
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -10,9 +11,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from aiostore import AzureStore, LocalStore, S3Store, Store, SwiftStore
+from aiostore import AzureStore, GCSStore, LocalStore, S3Store, Store, SwiftStore
 from tests.servers.azurite import AzuriteEndpoint
 from tests.servers.ceph import CephEndpoint
+from tests.servers.gcs import StrictGCSEndpoint
 from tests.servers.swift import SwiftEndpoint
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +65,18 @@ async def swift_container(swift_s3: SwiftEndpoint) -> AsyncIterator[Place]:
     async with SwiftStore(name, auth_url=swift_s3.auth_url, username=swift_s3.user, password=swift_s3.key) as store:
         await store.create_container()
         yield Place(url=f"swift://{name}", store=store, environment=keys)
+        await store.delete_container(force=True)
+
+
+@pytest.fixture
+async def google(gcs: StrictGCSEndpoint, tmp_path: Path) -> AsyncIterator[Place]:
+    name = f"examples-{secrets.token_hex(4)}"
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps(gcs.account))
+    async with GCSStore(name, endpoint=gcs.url, project=gcs.project, credentials=key) as store:
+        await store.create_container()
+        url = f"gs://{name}?{urlencode({'endpoint': gcs.url})}"
+        yield Place(url=url, store=store, environment={"GOOGLE_APPLICATION_CREDENTIALS": str(key)})
         await store.delete_container(force=True)
 
 

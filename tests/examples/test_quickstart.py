@@ -86,6 +86,14 @@ async def test_it_works_on_swift_and_leaves_nothing(
     assert [upload async for upload in swift_container.store.uploads()] == []
 
 
+async def test_it_works_on_google_cloud_storage_and_leaves_nothing(google: Place) -> None:
+    status, output, complaint = await run(google.url, environment=google.environment)
+    assert (status, complaint) == (0, "")
+    assert steps(output) == ALL_STEPS
+    assert await google.keys() == []
+    assert [upload async for upload in google.store.uploads()] == []
+
+
 async def test_it_works_in_memory() -> None:
     status, output, complaint = await run("memory://quickstart")
     assert (status, complaint) == (0, "")

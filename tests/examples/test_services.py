@@ -183,7 +183,16 @@ async def test_an_upload_that_is_abandoned_publishes_nothing(service_on_bucket: 
         assert answer.status == 201
 
 
+async def test_it_serves_google_cloud_storage(google: Place, tmp_path: Path) -> None:
+    async with running("fastapi_service.py", google, tmp_path / "log") as service:
+        await headers_tell_what_is_stored(service)
+
+
 async def test_headers_tell_what_is_stored(service: Service) -> None:
+    await headers_tell_what_is_stored(service)
+
+
+async def headers_tell_what_is_stored(service: Service) -> None:
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     async with service.client.put(service.objects("folder/a b.txt"), data=b"words", headers=headers) as answer:
         written = await answer.json()

@@ -12,10 +12,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 from aiostore.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 ALGORITHM: Final = "GOOG4-RSA-SHA256"
 LONGEST: Final = 7 * 24 * 3600
@@ -124,10 +128,19 @@ def sign(private_key: str, data: bytes) -> bytes:
         ConfigurationError: if the key is none, or cryptography is not installed.
     """
     try:
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import padding, rsa
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import padding
     except ImportError as error:
         raise ConfigurationError("signing needs cryptography: pip install 'aiostore[gcs]'") from error
+    return _load(private_key).sign(data, padding.PKCS1v15(), hashes.SHA256())
+
+
+@lru_cache(maxsize=16)
+def _load(private_key: str) -> RSAPrivateKey:
+    # Checking the numbers of a key takes far longer than a signature.
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     try:
         key = serialization.load_pem_private_key(private_key.encode(), password=None)
     except (ValueError, TypeError):
@@ -135,4 +148,4 @@ def sign(private_key: str, data: bytes) -> bytes:
         raise ConfigurationError("the private_key of the service account is no PEM of an RSA key") from None
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ConfigurationError("the private_key of the service account is no RSA key")
-    return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    return key
