@@ -10,10 +10,11 @@ from typing import TypeVar
 import pytest
 
 from tests.faults.table.azure import AZURITE, AzureBucket
-from tests.faults.table.backend import Bucket, Settings
+from tests.faults.table.backend import PART, Bucket, Settings
 from tests.faults.table.gcs import STRICT_GCS, GCSBucket
 from tests.faults.table.http import APACHE, WebBucket
 from tests.faults.table.s3 import CEPH, LOCALSTACK, S3Bucket
+from tests.faults.table.swift import SWIFT, SwiftBucket
 from tests.servers.apache import ApacheEndpoint
 from tests.servers.azurite import AzuriteEndpoint
 from tests.servers.ceph import CephEndpoint
@@ -54,6 +55,15 @@ def apache_bucket(apache: ApacheEndpoint) -> WebBucket:
     return WebBucket(backend=APACHE, endpoint=apache, name=f"faults-{secrets.token_hex(6)}")
 
 
+@pytest.fixture(scope="session")
+def swift_bucket(ceph: CephEndpoint) -> Iterator[SwiftBucket]:
+    """Swift's API on Ceph."""
+    bucket = SwiftBucket(backend=SWIFT, endpoint=ceph, name=f"faults-{secrets.token_hex(6)}")
+    for made in existing(bucket):
+        asyncio.run(_put_large(made))
+        yield made
+
+
 def existing(bucket: B) -> Iterator[B]:
     """The bucket, made before and deleted afterwards."""
     asyncio.run(_create(bucket))
@@ -64,6 +74,11 @@ def existing(bucket: B) -> Iterator[B]:
 async def _create(bucket: Bucket) -> None:
     async with bucket.backend.store(bucket, "", Settings()) as store:
         await store.create_container()
+
+
+async def _put_large(bucket: Bucket) -> None:
+    async with bucket.backend.store(bucket, "", Settings()) as store:
+        await store.put("large", bytes(2 * PART), part_size=PART)
 
 
 async def _delete(bucket: Bucket) -> None:

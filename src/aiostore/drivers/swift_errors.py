@@ -73,6 +73,8 @@ def to_store_error(
         kind, meaning = InvalidKeyError, "the service cannot hold this key; 1,024 bytes of UTF-8 without NUL are common"
     elif status == 409 and operation == "delete_container":
         meaning = "the container is not empty, or the service has not yet seen that it is; delete its objects first"
+    elif status == 409:
+        kind, meaning = UnavailableError, "another request writes the same object at this moment"
     elif status == 400 and ("metadata" in said.lower() or "header" in said.lower()):
         kind, meaning = ConfigurationError, "the service does not keep metadata of this number or size"
     elif status == 400 and "404 Not Found" in said:

@@ -23,7 +23,7 @@ from aiostore.drivers.swift_client import Client
 from aiostore.drivers.swift_dialect import Dialect
 from aiostore.drivers.swift_headers import check_name, lower_case, mark_segments, refuse_conditions, write_headers
 from aiostore.drivers.swift_segments import UPLOADS, SegmentContainer, key_of
-from aiostore.errors import ConfigurationError, NotFoundError
+from aiostore.errors import ConfigurationError, NotFoundError, StoreError, UnavailableError
 from aiostore.types import ANY, NOTHING, CopyOptions, Part, PartPage, PutOptions, PutResult, Upload, UploadPage
 
 _MANIFEST: Final = "multipart-manifest=put"
@@ -109,16 +109,21 @@ class SwiftLargeObjects(BaseDriver):
             else:
                 replaced = await self._segments.needless_after("complete_multipart", upload.key, but=upload.id)
             data = json.dumps([self._entry(upload, part) for part in parts]).encode()
-            response = await self._client.send(
-                "complete_multipart",
-                "PUT",
-                upload.key,
-                headers,
-                _MANIFEST,
-                Buffers((data,), len(data)),
-                slow=True,
-                demand="absent" if options.if_none_match is not None else "",
-            )
+            try:
+                response = await self._client.send(
+                    "complete_multipart",
+                    "PUT",
+                    upload.key,
+                    headers,
+                    _MANIFEST,
+                    Buffers((data,), len(data)),
+                    slow=True,
+                    demand="absent" if options.if_none_match is not None else "",
+                )
+            except StoreError as error:
+                if type(error) in {StoreError, NotFoundError} and await self._holds(upload, parts):
+                    raise UnavailableError("the manifest was damaged on the way: all its segments are there") from error
+                raise
             await discard(response)
             await self._segments.unmark("complete_multipart", upload.id)
             await self._segments.drop("complete_multipart", replaced)
@@ -128,6 +133,16 @@ class SwiftLargeObjects(BaseDriver):
             size=sum(part.size for part in parts),
             checksums={"crc32c": crc} if crc is not None else NOTHING,
         )
+
+    async def _holds(self, upload: Upload, parts: Sequence[Part]) -> bool:
+        """Whether the service holds these parts, and the container that the object goes to."""
+        await discard(await self._client.send("complete_multipart", "HEAD", None))
+        held: dict[int, str | None] = {}
+        token: str | None = None
+        while entries := await self._segments.of_upload("complete_multipart", upload.id, token):
+            held |= {part.number: part.etag for part in map(_part, entries)}
+            token = str(entries[-1].get("name"))
+        return all(held.get(part.number) == part.etag for part in parts)
 
     async def abort_multipart(self, upload: Upload) -> None:
         """Delete the segments, unless the object is made of them, and the note of the upload."""

@@ -9,8 +9,11 @@ from tests.faults.table.backend import Backend
 from tests.faults.table.gcs import STRICT_GCS
 from tests.faults.table.http import APACHE
 from tests.faults.table.s3 import CEPH, LOCALSTACK
+from tests.faults.table.swift import SWIFT
 
-BACKENDS: Mapping[str, Backend] = {backend.name: backend for backend in (AZURITE, CEPH, LOCALSTACK, STRICT_GCS, APACHE)}
+BACKENDS: Mapping[str, Backend] = {
+    backend.name: backend for backend in (AZURITE, CEPH, LOCALSTACK, STRICT_GCS, APACHE, SWIFT)
+}
 
 MODELS = ("memory", "local")
 """Drivers without a network, over which a faulty driver stands in for the proxy."""
