@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import secrets
 import shutil
@@ -11,7 +12,7 @@ import pytest
 
 from aiostore import NotFoundError, PreconditionFailedError, Store, connect, fs
 from aiostore.drivers.memory import MemoryDriver
-from aiostore.testing import Call, Fault, FaultyDriver
+from aiostore.testing import Call, Fault, FaultyDriver, Hold
 
 TREE = {"a.txt": b"1", "b/c.bin": b"22", "b/d/e f?%41": b"333"}
 
@@ -232,3 +233,17 @@ async def test_a_missing_container_is_not_a_missing_source(memory: str, s3: str)
     drive, path = fs.splitdrive(s3)
     with pytest.raises(NotFoundError):
         await fs.copyfile(f"{memory}/a.txt", f"{drive}-nowhere{path}")
+
+
+async def test_files_of_many_small_directories_are_copied_at_once(tmp_path: Path) -> None:
+    for number in range(40):
+        (tmp_path / "tree" / str(number)).mkdir(parents=True)
+        (tmp_path / "tree" / str(number) / "file").touch()
+    driver = FaultyDriver(MemoryDriver(), [held := Hold(primitive="put", calls=range(1, 100))])
+    async with Store(driver) as store, asyncio.timeout(10):
+        copying = asyncio.create_task(fs.copytree(tmp_path / "tree", "copy", store=store))
+        while driver.count("put") < 16:
+            await asyncio.sleep(0.001)
+        held.released.set()
+        await copying
+        assert len(await fs.glob("copy/*/file", store=store)) == 40

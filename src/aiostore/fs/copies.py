@@ -26,6 +26,9 @@ from aiostore.url import sibling
 CONCURRENCY: Final = 16
 """Files of one tree that are copied at a time."""
 
+BATCH: Final = 500
+"""Files that wait for it, so that small directories do not hold it up."""
+
 Ignore: TypeAlias = Callable[[str, list[str]], Iterable[str]]
 """Called with a directory and the names in it; returns those that are not to be copied."""
 
@@ -241,23 +244,28 @@ async def _make_directory(place: Place) -> None:
 
 
 async def _copy_levels(source: Place, target: Place, ignore: Ignore | None) -> None:
-    """Copy directory by directory, asking ``ignore`` for each."""
-    top = text(source)
+    """Copy directory by directory, asking ``ignore`` for each; files of several directories at a time."""
     given = source.store if isinstance(source, Remote) and source.address is None else None
-    async for path, directories, files in walk(top, onerror=_raise, followlinks=True, store=given):
+    waiting: list[tuple[Place, Place]] = []
+    async for path, directories, files in walk(text(source), onerror=_raise, followlinks=True, store=given):
         left_out = set(ignore(path, directories + files)) if ignore is not None else set()
         directories[:] = [name for name in directories if name not in left_out]
         here = locate(path, given)
         names = _names_between(source, here)
-
-        async def one(name: str, here: Place = here, names: list[str] = names) -> None:
-            child = here.at(here.directory + name) if isinstance(here, Remote) else os.path.join(here, name)
-            await copy_place(child, _below(target, [*names, name]))
-
         wanted = [name for name in files if name not in left_out]
         if not isinstance(target, Remote) or not (wanted or directories):
             await _make_directory(_below(target, names))
-        await gather(one, wanted, CONCURRENCY)
+        for name in wanted:
+            child = here.at(here.directory + name) if isinstance(here, Remote) else os.path.join(here, name)
+            waiting.append((child, _below(target, [*names, name])))
+        if len(waiting) >= BATCH:
+            await gather(_copy_pair, waiting, CONCURRENCY)
+            waiting.clear()
+    await gather(_copy_pair, waiting, CONCURRENCY)
+
+
+async def _copy_pair(pair: tuple[Place, Place]) -> None:
+    await copy_place(*pair)
 
 
 def _raise(error: OSError) -> None:
