@@ -115,7 +115,7 @@ class CoreStore:
         base = context.driver
         self._base = context
         self._prefix = check_prefix(prefix, "prefix")
-        self._context = replace(context, driver=PrefixDriver(base, prefix)) if prefix else context
+        self._context = replace(context, driver=PrefixDriver(base, prefix)) if prefix else replace(context)
         self._owner = owner
         if owner is not None:
             owner._derived.add(self)
@@ -150,7 +150,9 @@ class CoreStore:
         A store made by ``with_prefix`` or ``sibling`` leaves the connections to the one it was made from.
         """
         for store in [self, *self._derived]:
-            store._context = replace(store._context, driver=_closed(store._context.driver))
+            # Streams hold the context and must not open the driver again; files see that it is another one now.
+            store._context.driver = _closed(store._context.driver)
+            store._context = replace(store._context)
         if self._owner is None:
             await self._base.driver.aclose()
 

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 import aiostore
-from aiostore import Limits, LocalStore, MemoryStore, RetryPolicy, S3Store
+from aiostore import Limits, LocalStore, MemoryStore, RetryPolicy, S3Store, Store, StoreClosedError
+from aiostore.capabilities import PartLimits
+from aiostore.drivers.memory import MemoryDriver
+from aiostore.testing import FaultyDriver
 
 
 def run(script: str, *, warnings: str = "error") -> str:
@@ -158,3 +161,30 @@ async def test_closing_a_derived_store_leaves_its_origin_open() -> None:
         await derived.put("k", b"1")
     assert await store.get("a/k") == b"1"
     await store.aclose()
+
+
+async def test_a_stream_does_not_outlive_its_store() -> None:
+    driver = FaultyDriver(MemoryDriver())
+    store = Store(driver, limits=Limits(part_size=1000, reads=2))
+    await store.put("key", bytes(20_000))
+    async with store.stream("key") as stream:
+        assert await anext(stream)
+        await store.aclose()
+        sent = len(driver.calls)
+        with pytest.raises(StoreClosedError):
+            async for _ in stream:
+                pass
+    assert len(driver.calls) == sent
+
+
+async def test_a_write_that_is_given_up_after_its_store_was_closed_leaves_no_upload() -> None:
+    memory = MemoryDriver(parts=PartLimits(min_size=1000))
+    store = Store(memory, limits=Limits(part_size=1000))
+    file = store.open("key", "wb")
+    async with file:
+        await file.write(bytes(5_000))
+        await store.aclose()
+        await file.abort()
+    async with Store(memory) as other:
+        assert [upload async for upload in other.uploads()] == []
+        assert not await other.exists("key")

@@ -10,11 +10,12 @@ from aiostore.protocol import Driver
 from aiostore.wrappers.retry import Backoff, RetryBudget
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Context:
     """The whole stack of wrappers as ``driver``, and the policies that transfers of several requests follow.
 
-    ``reads`` and ``writes`` are what the store has learnt of its service, shared with its prefixes and siblings.
+    ``reads`` and ``writes`` are what the store has learnt of its service, shared with its prefixes and siblings. When
+    the store is closed, ``driver`` becomes one that says so, to whoever still reads with this.
     """
 
     driver: Driver

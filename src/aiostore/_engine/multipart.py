@@ -91,6 +91,8 @@ class Multipart:
             sized = {**self._options.metadata, own_write.PART_SIZE: f"{part_size}{'+' if total is None else ''}"}
             self._options = replace(self._options, metadata=sized)
         self._upload: Upload | None = None
+        # Of a store that was closed meanwhile, too, no upload is left.
+        self._driver = context.driver
         self._tasks: set[asyncio.Task[None]] = set()
         self._parts: list[Part] = []
         self._own_taken = False
@@ -238,7 +240,7 @@ class Multipart:
         upload, self._upload = self._upload, None
         if upload is not None:
             try:
-                await self._context.driver.abort_multipart(upload)
+                await self._driver.abort_multipart(upload)
             except StoreError as error:
                 error.add_note(f"the parts of upload {upload.id!r} may be left on the service; uploads() lists them")
                 raise
