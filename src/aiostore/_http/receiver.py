@@ -29,6 +29,9 @@ LARGEST = 256 * 1024
 MOST_READY = 2
 """Full pieces that wait for the reader before the connection is paused."""
 
+LEAST_AT_ONCE = 2 * 1024**2
+"""Bytes that are worth one buffer: fewer are received and joined in pieces while they are in the processor's cache."""
+
 MOST_AT_ONCE = 64 * 1024**2
 """Bytes that are allocated because a head announced them; longer bodies are received piece by piece."""
 

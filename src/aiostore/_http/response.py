@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aiohttp import ClientPayloadError, StreamReader
 
 from aiostore._http.exchange import Exchange, harmless
-from aiostore._http.receiver import MOST_AT_ONCE, WORTH, Receiver
+from aiostore._http.receiver import LEAST_AT_ONCE, MOST_AT_ONCE, WORTH, Receiver
 from aiostore.errors import StoreClosedError, TransientError
 
 _CLOSED = "the answer's body was closed before its end"
@@ -66,7 +66,7 @@ class Response:
         """
         receiver = self._receiver
         if receiver is not None:
-            if receiver.rest <= MOST_AT_ONCE and not receiver.complete:
+            if LEAST_AT_ONCE <= receiver.rest <= MOST_AT_ONCE and not receiver.complete:
                 return await self._whole(receiver)
         elif self._payload is None and self._exchange.error is None:
             chunk, self._rest = self._rest, b""
