@@ -119,3 +119,10 @@ async def test_a_file_is_changed_in_place(root: str) -> None:
         await file.write(b"x")
     async with aiostore.open(url) as text:
         assert await text.read() == "1x345"
+
+
+async def test_each_opening_is_for_one_file(memory: str) -> None:
+    opening = fs.open(f"{memory}/key", "wb")
+    async with opening:
+        with pytest.raises(RuntimeError, match="entered before"):
+            await opening.__aenter__()

@@ -37,12 +37,15 @@ class Opening(AbstractAsyncContextManager[F], Generic[F]):
         self._shown = shown
         self._mode = mode
         self._arguments = arguments
-        self._stack = AsyncExitStack()
+        self._stack: AsyncExitStack | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} path={self._shown!r} mode={self._mode!r}>"
 
     async def __aenter__(self) -> F:
+        if self._stack is not None:
+            raise RuntimeError(f"{self!r} was entered before: call open() for each `async with`")
+        self._stack = AsyncExitStack()
         async with AsyncExitStack() as stack:
             try:
                 store, key = await self._find(stack)
@@ -57,7 +60,8 @@ class Opening(AbstractAsyncContextManager[F], Generic[F]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+        if self._stack is not None:
+            await self._stack.__aexit__(kind, error, trace)
 
 
 def arguments_of(
