@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import aiostore
+from aiostore import schemes
 from aiostore.location import parse
 from aiostore.url import sibling, split
 
@@ -44,6 +45,22 @@ def test_s3_takes_its_options_from_the_query_and_from_keywords() -> None:
 def test_a_keyword_wins_over_the_query() -> None:
     store = aiostore.connect("memory://box?prefix=a/", prefix="b/")
     assert store.location == "memory://box/b/"
+
+
+@pytest.mark.parametrize(
+    ("url", "store"),
+    [
+        ("https://host.example/a", aiostore.HTTPStore),
+        ("https://account.blob.core.windows.net/container/a", aiostore.AzureStore),
+        ("https://host.example/v1/AUTH_account/container/a", aiostore.SwiftStore),
+        ("https://account.blob.core.windows.net.elsewhere.example/container/a", aiostore.HTTPStore),
+        ("https://host.example/x?y=/v1/AUTH_account/container", aiostore.HTTPStore),
+    ],
+)
+def test_an_https_url_is_of_the_service_that_it_looks_like(url: str, store: type[aiostore.Store]) -> None:
+    scheme = schemes.find(parse(url))
+    assert scheme is not None
+    assert scheme.store is store
 
 
 @pytest.mark.parametrize(
@@ -89,6 +106,9 @@ def test_a_windows_drive_is_a_path() -> None:
         ("s3://key:secret@bucket/a/", "s3://key:secret@bucket/", "a/"),
         ("s3://bucket", "s3://bucket/", ""),
         ("memory://box//a", "memory://box/", "/a"),
+        ("https://host.example:8443/a/b%20c", "https://host.example:8443/", "a/b c"),
+        ("https://host.example/a?token=x", "https://host.example/?token=x", "a"),
+        ("gs://bucket/a/b", "gs://bucket/", "a/b"),
         ("/data/a/b.txt", "/data/a", "b.txt"),
         ("100%25.txt", ".", "100%25.txt"),
         ("/", "/", ""),
