@@ -5,9 +5,10 @@ https://learn.microsoft.com/rest/api/storageservices/list-blobs
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Iterable, Mapping
+from binascii import a2b_base64
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
@@ -31,24 +32,30 @@ if TYPE_CHECKING:
 
 _HEAD: Final = b'<?xml version="1.0" encoding="utf-8"?>'
 
-_PROPERTIES: Final = frozenset({
+_ENDS: Final = frozenset({"</Blob>", "<OrMetadata /></Blob>", "<OrMetadata/></Blob>"})
+
+_PLAIN: Final = re.compile(
+    r"(?:<Creation-Time>[^<]*</Creation-Time>)?<Last-Modified>([^<]*)</Last-Modified><Etag>([^<\"]*)</Etag>"
+    r"(?:<ResourceType>file</ResourceType>)?<Content-Length>([0-9]+)</Content-Length>"
+    r"<Content-Type>([^<]*)</Content-Type>(?:<Content-(?:Encoding|Language|CRC64) ?/>)*"
+    r"(?:<Content-MD5>([^<]*)</Content-MD5>|<Content-MD5 ?/>)?(?:<Cache-Control ?/><Content-Disposition ?/>)?"
+    r"<BlobType>BlockBlob</BlobType>(?:<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>"
+    r"<ServerEncrypted>true</ServerEncrypted>)?(?:<AccessTier>(\w+)</AccessTier>)?"
+    r"(?:<AccessTierInferred>true</AccessTierInferred>)?(?:<AccessTierChangeTime>[^<]*</AccessTierChangeTime>)?"
+    r"(?:<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>)?"
+    r"(?:<ServerEncrypted>true</ServerEncrypted>)?"
+)
+"""The properties of an object that has no more than most have, as Azure and Azurite write them."""
+
+_TELLING: Final = (
     "ArchiveStatus",
-    "BlobType",
     "CopyStatus",
     "CustomerProvidedKeySha256",
     "EncryptionScope",
-    "LeaseState",
     "RehydratePriority",
-})  # fmt: skip
-"""What a listing tells besides what fields of an object hold."""
-
-_ROW: Final = re.compile(
-    r"<Blob><Name>([^<&]+)</Name><Properties>((?:<[A-Za-z0-9-]+>[^<&]*</[A-Za-z0-9-]+>|<[A-Za-z0-9-]+ ?/>)*)"
-    r"</Properties>(?:<OrMetadata ?/>)?</Blob>"
 )
-"""An object of a listing as the service writes it. What does not look exactly like this is left to the parser."""
-
-_FIELD: Final = re.compile(r"<([A-Za-z0-9-]+)>([^<]*)</")
+_USUAL: Final = (("BlobType", "BlockBlob"), ("LeaseState", "available"))
+"""What a listing tells besides what fields of an object hold: always, or if it is not the usual."""
 
 
 def parse(data: bytes) -> Element:
@@ -68,12 +75,12 @@ def parse_error(data: bytes) -> tuple[str, str]:
 def parse_list(data: bytes) -> ListPage:
     """Read a page of List Blobs; directories of hierarchical accounts are left out."""
     text = data.decode("utf-8-sig")
-    rows = _ROW.findall(text)
-    begin, end = text.find("<Blob>"), text.rfind("</Blob>")
-    if rows and len(rows) == text.count("<Blob>") and text.find("<BlobPrefix>", begin, end) < 0:
+    begin, end = text.find("<Blob>"), text.rfind("</Blob>") + len("</Blob>")
+    rows = _rows(text[begin:end]) if begin >= 0 else []
+    if rows:
         # What is left is small and goes through the parser, which sees to it that the whole is a listing.
-        root = parse((text[:begin] + text[end + len("</Blob>") :]).encode())
-        objects = [meta for key, fields in rows if (meta := _listed(key, dict(_FIELD.findall(fields)))) is not None]
+        root = parse((text[:begin] + text[end:]).encode())
+        objects = [meta for key, fields in rows if (meta := _row(key, fields)) is not None]
     else:
         root = parse(data)
         objects = [meta for blob in xml.children(root, "Blobs", "Blob") if (meta := _object(blob)) is not None]
@@ -81,17 +88,56 @@ def parse_list(data: bytes) -> ListPage:
     return ListPage(objects=objects, common_prefixes=prefixes, next_token=xml.text(root, "NextMarker") or None)
 
 
+def _rows(text: str) -> list[tuple[str, str]]:
+    """The name and the properties of each object; none if one does not look exactly as the service writes them.
+
+    Then it is left to the parser.
+    """
+    rows = []
+    for blob in text.split("<Blob><Name>")[1:]:
+        key, _, rest = blob.partition("</Name><Properties>")
+        fields, _, tail = rest.partition("</Properties>")
+        if tail not in _ENDS or "&" in blob or "<" in key:
+            return []
+        rows.append((key, fields))
+    return rows
+
+
+def _row(key: str, fields: str) -> ObjectMeta | None:  # called for every key
+    found = _PLAIN.fullmatch(fields)
+    if found is None:
+        return _listed(key, partial(_field, fields))
+    modified, etag, size, content_type, md5, tier = found.groups()
+    return object_meta(
+        key, int(size), http_date(modified), etag, None, content_type or None, None, None, None, None, tier, NOTHING,
+        {"md5": a2b_base64(md5).hex()} if md5 else NOTHING,
+    )  # fmt: skip
+
+
+def _field(fields: str, name: str) -> str | None:
+    """The text of one of the properties of a row."""
+    begin = fields.find(f"<{name}>")
+    if begin < 0:
+        return None
+    begin += len(name) + 2
+    return fields[begin : fields.index("<", begin)]
+
+
 def _object(blob: Element, version: str | None = None) -> ObjectMeta | None:
-    return _listed(_name(blob), next(map(xml.fields, xml.children(blob, "Properties")), {}), version)
+    fields = next(map(xml.fields, xml.children(blob, "Properties")), {})
+    return _listed(_name(blob), fields.get, version)
 
 
-def _listed(key: str, fields: Mapping[str, str], version: str | None = None) -> ObjectMeta | None:
-    get = fields.get
+def _listed(key: str, get: Callable[[str], str | None], version: str | None = None) -> ObjectMeta | None:
+    """What a listing says of an object; None if it is a directory."""
     if get("ResourceType") == "directory":
         return None
     modified = get("Last-Modified")
-    extra = {name: fields[name] for name in _PROPERTIES & fields.keys() if fields[name]}
     md5 = get("Content-MD5")
+    extra = {name: value for name in _TELLING if (value := get(name))}
+    for name, usual in _USUAL:
+        if (value := get(name)) and value != usual:
+            extra[name] = value
     return object_meta(
         key,
         int(get("Content-Length") or 0),
@@ -104,7 +150,7 @@ def _listed(key: str, fields: Mapping[str, str], version: str | None = None) -> 
         get("Content-Language") or None,
         get("Cache-Control") or None,
         get("AccessTier") or None,
-        checksums={"md5": base64.b64decode(md5).hex()} if md5 else NOTHING,
+        checksums={"md5": a2b_base64(md5).hex()} if md5 else NOTHING,
         extra=extra or NOTHING,
     )
 
