@@ -1,8 +1,9 @@
 """Files over S3 beside those of obstore, smart_open and s3fs: `python -m benchmarks.files [--shape 30ms,60MiB/s]`.
 
 All clients run in this process, one after the other in each round, against the server of `benchmarks.server`; medians
-over the rounds are printed, and aiostore's ratio to each. Reads and writes go through file objects in pieces of 1 MiB,
-opening and closing included. A random read is a seek and a read of 1 KiB. Lines end wherever the object has a newline.
+over the rounds are printed, with the processor time of each MiB or read, and aiostore's ratio to each. Reads and writes
+go through file objects in pieces of 1 MiB, opening and closing included. A random read is a seek and a read of 1 KiB.
+Lines end wherever the object has a newline.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from .server import BUCKET, Link, Server, object_key, pin, serve
 
 MIB = 1024**2
 SIZE = 256 * MIB
-LINES = 32 * MIB
+LINES = 8 * MIB
 PIECE = os.urandom(MIB)
 SEED = 7
 IDENTITY = {"access_key_id": "benchmark", "secret_access_key": "benchmark-secret"}
@@ -243,10 +244,11 @@ class Awaiting:
         }
 
 
-def measure(call: Callable[[], float]) -> float:
-    begun = time.perf_counter()
+def measure(call: Callable[[], float]) -> tuple[float, float]:
+    """How much it does in a second, and the processor time of each unit in microseconds, of all threads."""
+    begun, used = time.perf_counter(), time.process_time()
     done = call()
-    return done / (time.perf_counter() - begun)
+    return done / (time.perf_counter() - begun), (time.process_time() - used) / done * 1e6
 
 
 def main() -> None:
@@ -275,16 +277,17 @@ def main() -> None:
         for workload, calls in workloads.items():
             if options.only not in workload:
                 continue
-            found: dict[str, list[float]] = {name: [] for name in calls}
+            found: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
             for _ in range(options.rounds):
                 for name, call in calls.items():
                     with suppress(io.UnsupportedOperation):
                         found[name].append(measure(call))
             unit = "reads/s" if "random" in workload else "MiB/s"
-            medians = {name: statistics.median(rates) for name, rates in found.items() if rates}
-            for name, rate in medians.items():
-                ratio = f"{medians['aiostore'] / rate:6.2f}x" if name != "aiostore" else ""
-                print(f"{workload:15} {name:15} {rate:10,.0f} {unit:8} {ratio}", flush=True)
+            rates = {name: statistics.median(rate for rate, _ in pairs) for name, pairs in found.items() if pairs}
+            for name, rate in rates.items():
+                used = statistics.median(cost for _, cost in found[name])
+                ratio = f"{rates['aiostore'] / rate:6.2f}x" if name != "aiostore" else ""
+                print(f"{workload:15} {name:15} {rate:10,.0f} {unit:8} {used:8,.0f} us each {ratio}", flush=True)
 
 
 if __name__ == "__main__":
