@@ -5,7 +5,8 @@
  *   GET        /bucket?list-type=2&prefix=list/<count>/   <count> generated keys in pages of 1,000
  *   GET        /_stats                           counters of this process as JSON
  *
- * Below /devstoreaccount1 it looks like Azure's Blob service instead, with the same objects in the container bench.
+ * Below /devstoreaccount1 it looks like Azure's Blob service instead, below /v1/AUTH_benchmark like OpenStack Swift, both
+ * with the same objects in the container bench.
  *
  * Signatures are not checked. With --delay-us and --rate a link is emulated: a delay before the first byte of every answer
  * and a rate in bytes per second for every connection, in both directions. With --busy-above N it answers 503 SlowDown to
@@ -28,6 +29,7 @@
 
 #define LAST_MODIFIED "Thu, 01 Jan 2026 00:00:00 GMT"
 #define AZURE_ACCOUNT "/devstoreaccount1"
+#define SWIFT_ACCOUNT "/v1/AUTH_benchmark"
 #define HEAD_MAX 32768
 #define INLINE_MAX 65536       /* smaller bodies are copied behind their header and leave in one send */
 #define QUANTUM (1 << 20)      /* bytes a connection may move before the others have their turn */
@@ -58,7 +60,7 @@ struct request {
     char *method, *path, *query;
     const char *range, *if_match, *if_none_match, *payload;
     uint64_t length;
-    bool checksum_mode, chunked, expects, close, azure;
+    bool checksum_mode, chunked, expects, close, azure, swift;
     char echo[512];
     size_t echo_len;
 };
@@ -399,6 +401,46 @@ static void answer_azure(struct conn *c, const struct request *r) {
                "x-ms-request-server-encrypted: true\r\nContent-Length: 0\r\n\r\n", ++counter);
 }
 
+/* ---- OpenStack Swift ---- */
+
+static void answer_swift_list(struct conn *c, const struct request *r) {
+    char prefix[256] = "", value[1200];
+    unsigned long count = 0, at = 0, limit = 10000;
+    int consumed = 0;
+    query_value(r->query, "prefix", prefix, sizeof prefix);
+    if (sscanf(prefix, "list/%lu%n", &count, &consumed) == 1 && prefix[consumed] != '/') count = 0;
+    prefix[count ? consumed : 0] = 0;
+    if (query_value(r->query, "limit", value, sizeof value)) limit = strtoul(value, NULL, 10);
+    if (query_value(r->query, "marker", value, sizeof value) && strrchr(value, '/'))
+        at = strtoul(strrchr(value, '/') + 1, NULL, 10) + 1;
+    unsigned long end = at + limit < count ? at + limit : count, first = at;
+
+    static struct conn body; /* only its output buffer is used */
+    body.out_len = 0;
+    append(&body, "[", 1);
+    for (; at < end; at++)
+        appendf(&body,
+                "%s{\"bytes\": 1024, \"hash\": \"0cc175b9c0f1b6a831c399e2%08lu\", \"name\": \"%s/%08lu\", \"content_type\": "
+                "\"application/octet-stream\", \"last_modified\": \"2026-01-01T00:00:00.000000\"}",
+                at == first ? "" : ", ", at, prefix, at);
+    append(&body, "]", 1);
+    status(c, "200 OK");
+    appendf(c, "Content-Type: application/json; charset=utf-8\r\nContent-Length: %zu\r\n\r\n", body.out_len);
+    append(c, body.out, body.out_len);
+}
+
+static void answer_swift(struct conn *c, const struct request *r, bool in_container) {
+    static unsigned long long counter;
+    if (in_container && c->head_only) {
+        status(c, "204 No Content");
+        return append(c, "\r\n", 2);
+    }
+    if (in_container && !strcmp(r->method, "GET")) return answer_swift_list(c, r);
+    if (!strcmp(r->method, "GET") || c->head_only) return answer_object(c, r);
+    status(c, !strcmp(r->method, "PUT") ? "201 Created" : "204 No Content");
+    appendf(c, "Last-Modified: " LAST_MODIFIED "\r\nETag: %032llx\r\nContent-Length: 0\r\n\r\n", ++counter);
+}
+
 static void answer(struct conn *c, const struct request *r) {
     bool get = !strcmp(r->method, "GET"), in_bucket = false;
     const char *key = strchr(r->path + 1, '/');
@@ -411,6 +453,8 @@ static void answer(struct conn *c, const struct request *r) {
         answer_error(c, "503 Slow Down", "SlowDown");
     } else if (r->azure) {
         answer_azure(c, r);
+    } else if (r->swift) {
+        answer_swift(c, r, in_bucket);
     } else if (in_bucket && get && strstr(r->query, "list-type=2")) {
         answer_list(c, r);
     } else if (in_bucket && get && strstr(r->query, "location")) {
@@ -454,6 +498,7 @@ static bool parse(char *block, struct request *r) {
     *value = 0;
     if ((r->query = strchr(r->path, '?'))) *r->query++ = 0;
     else r->query = "";
+    if ((r->swift = !strncmp(r->path, SWIFT_ACCOUNT "/", sizeof SWIFT_ACCOUNT))) r->path += sizeof SWIFT_ACCOUNT - 1;
     if ((r->azure = !strncmp(r->path, AZURE_ACCOUNT "/", sizeof AZURE_ACCOUNT))) r->path += sizeof AZURE_ACCOUNT - 1;
     for (line += 2; *line; line = value + 2) {
         char *end = strstr(line, "\r\n");

@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from aiostore import checksums
@@ -190,7 +190,8 @@ def moment(value: object) -> datetime | None:
     """The time in a listing, which is UTC without saying so."""
     if not isinstance(value, str):
         return None
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    # Without a zone on Swift, with a Z on a gateway.
+    return datetime.fromisoformat(value if value.endswith("Z") else value + "Z")
 
 
 def _part(entry: Mapping[str, object]) -> Part:
