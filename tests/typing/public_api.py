@@ -10,6 +10,7 @@ from typing import BinaryIO, assert_type
 import aiostore
 from aiostore import (
     AsyncObjectStore,
+    AzureStore,
     Capabilities,
     ItemResult,
     ListResult,
@@ -30,6 +31,7 @@ def stores_are_what_applications_ask_for() -> Sequence[AsyncObjectStore]:
         MemoryStore(),
         LocalStore("root"),
         LocalStore(Path("root")),
+        AzureStore("container", account="account"),
         S3Store("bucket"),
         S3Store(
             "bucket",

@@ -91,7 +91,7 @@ async def empty(context: Context) -> None:
             for upload in page.uploads:
                 await driver.abort_multipart(upload)
     deleted: list[str] = []
-    while found := [meta.key for meta in (await driver.list_page(ListOptions())).objects]:
+    while found := await _first_keys(driver):
         if found == deleted:
             raise _listed_again(driver, found[0])
         for result in await delete_many(context, found, DeleteOptions()):
@@ -109,6 +109,14 @@ async def empty(context: Context) -> None:
                 raise _listed_again(driver, versions[0].meta.key)
             await gather(one, versions, context.limits.writes)
             gone = versions
+
+
+async def _first_keys(driver: Driver) -> list[str]:
+    """The keys of the first page that has any: a service may answer with pages that are empty and not the last."""
+    async for page in pages(lambda token: driver.list_page(ListOptions(page_token=token)), driver.location):
+        if page.objects:
+            return [meta.key for meta in page.objects]
+    return []
 
 
 def _listed_again(driver: Driver, key: str) -> StoreError:
