@@ -162,7 +162,7 @@ class RawReader(RawFile):
         super().__init__(name, mode)
         self._file = file
         # What begins at the position: behind the first `_used` bytes of the last of these, and on to the first of them.
-        self._held: list[bytes] = []
+        self._held: list[Buffer] = []
         self._used = 0
         self._portal.run(file.__aenter__())
         self._position = 0

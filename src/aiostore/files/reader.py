@@ -17,7 +17,7 @@ from aiostore.files.beginning import compared, drained, head
 from aiostore.files.decoded import Decoded
 from aiostore.files.file import CLOSED, BinaryFile
 from aiostore.handles import WritableBuffer
-from aiostore.types import GetOptions, GetResult, ObjectMeta
+from aiostore.types import Buffer, GetOptions, GetResult, ObjectMeta
 
 NEAR, FEW = 0.003, 4
 """From a service that opens a file within so many seconds, so many ranges at once: more only leave the caches cold."""
@@ -132,7 +132,7 @@ class BinaryReader(BinaryFile):
         self._check()
         if size < 0:
             size = self._buffer_size
-        return self._cut(size) or await self._alone(self._read1(size))
+        return bytes(self._cut(size)) or await self._alone(self._read1(size))
 
     async def readinto(self, buffer: WritableBuffer) -> int:
         """Fill ``buffer``; returns the number of bytes, fewer than it holds only at the end."""
@@ -167,7 +167,7 @@ class BinaryReader(BinaryFile):
             return line
         raise StopAsyncIteration
 
-    async def fetch(self, position: int, want: int, most: int) -> list[bytes]:
+    async def fetch(self, position: int, want: int, most: int) -> list[Buffer]:
         """``want`` bytes from ``position`` on unless the end is nearer; with what is at hand, about ``most`` bytes.
 
         For buffers that are kept elsewhere: the pieces come as they are, without being joined.
@@ -177,14 +177,14 @@ class BinaryReader(BinaryFile):
 
     # --- out of the buffer
 
-    def _cut(self, size: int) -> bytes:
-        """Up to ``size`` bytes of the buffer, moving on; none if the position is outside of it."""
+    def _cut(self, size: int) -> Buffer:
+        """Up to ``size`` bytes of the buffer, not copied, moving on; none if the position is outside of it."""
         begin = self._at
         if begin < 0 or begin >= len(self._buffer):
             return b""
-        piece = self._buffer[begin : begin + size]
+        piece = memoryview(self._buffer)[begin : begin + size]
         self._at = begin + len(piece)
-        return piece
+        return self._buffer if len(piece) == len(self._buffer) else piece
 
     def _line(self, limit: int) -> bytes | None:
         """A line that lies in the buffer as a whole; None if none does."""
@@ -201,7 +201,7 @@ class BinaryReader(BinaryFile):
         self._at = end
         return self._buffer[begin:end]
 
-    def _put_back(self, position: int, pieces: list[bytes]) -> None:
+    def _put_back(self, position: int, pieces: list[Buffer]) -> None:
         """Move back to ``position``, from where on ``pieces`` were taken, without losing any."""
         if pieces:
             rest = self._buffer[self._at :]
@@ -221,16 +221,16 @@ class BinaryReader(BinaryFile):
         if size and self.tell() < self._size:
             if not 0 <= self._at < len(self._buffer):
                 await self._load(size)
-            return self._cut(size)
+            return bytes(self._cut(size))
         return b""
 
-    async def _fetch(self, position: int, want: int, most: int) -> list[bytes]:
+    async def _fetch(self, position: int, want: int, most: int) -> list[Buffer]:
         await self._opened()
         self.move(position)
-        pieces: list[bytes] = []
+        pieces: list[Buffer] = []
         count = 0
         while count < most and position + count < self._size:
-            piece = self._cut(len(self._buffer))  # whole, which is no copy
+            piece = self._cut(len(self._buffer))
             if not piece:
                 if count >= want and (self._ahead is None or not self._ahead.at_hand):
                     break
@@ -249,7 +249,7 @@ class BinaryReader(BinaryFile):
     async def _readline(self, limit: int) -> bytes:
         await self._opened()
         position = self.tell()
-        pieces: list[bytes] = []
+        pieces: list[Buffer] = []
         count = 0
         try:
             while position + count < self._size:
@@ -271,7 +271,7 @@ class BinaryReader(BinaryFile):
     async def _take(self, size: int) -> bytes:
         """The next ``size`` bytes, if there are so many. If this fails or is cancelled, none of them is lost."""
         position = self.tell()
-        pieces: list[bytes] = []
+        pieces: list[Buffer] = []
         count = 0
         try:
             while True:
@@ -279,7 +279,7 @@ class BinaryReader(BinaryFile):
                     pieces.append(piece)
                     count += len(piece)
                 if count == size or position + count >= self._size:
-                    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                    return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
                 await self._load(size - count)
         except BaseException:
             self._put_back(position, pieces)
