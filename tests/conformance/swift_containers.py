@@ -17,7 +17,7 @@ OPERATIONS = frozenset(
     {
         *("head", "get", "put", "delete", "delete_many", "list_page", "copy", "sign", "set_metadata"),
         *("create_multipart", "put_part", "copy_part", "list_parts", "complete_multipart", "abort_multipart"),
-        *("list_multipart", "list_versions", "restore"),
+        *("list_multipart", "list_ranges", "list_versions", "restore"),
         *("sibling", "create_container", "delete_container", "list_containers"),
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import json
 import secrets
@@ -30,7 +31,7 @@ from aiostore.body import Buffers
 from aiostore.drivers.swift import SwiftDriver
 from aiostore.drivers.swift_dialect import read_info
 from aiostore.testing.conformance.suite import payload
-from aiostore.types import CopyOptions, PutOptions
+from aiostore.types import CopyOptions, GetOptions, PutOptions
 from tests.servers.ceph import CephEndpoint
 from tests.servers.swift import SwiftEndpoint
 
@@ -287,6 +288,24 @@ async def test_a_large_object_is_verified_by_a_checksum_of_the_whole(either: Sto
     await raw(either, "POST", "key", {"x-object-meta-name": "value"})
     assert dict((await either.head("key")).checksums) == {}
     assert await either.get("key") == LARGE
+
+
+async def test_a_large_object_of_other_tools_is_proved_by_its_segments(swift: Store) -> None:
+    await put_large(swift, "key")
+    # Which do not write the checksum of the whole.
+    await raw(swift, "POST", "key", {"x-object-meta-name": "value"})
+    assert dict((await swift.head("key")).checksums) == {}
+    async with swift.stream("key") as stream:
+        assert b"".join([chunk async for chunk in stream]) == LARGE
+        assert stream.verified == "md5"
+    meta = await swift.head("key")
+    parts = (await driver_of(swift).list_ranges("key", meta, GetOptions())).parts
+    assert [part.checksums["md5"] for part in parts] == [
+        hashlib.md5(LARGE[start : start + PART]).hexdigest() for start in range(0, len(LARGE), PART)
+    ]
+    assert (
+        await driver_of(swift).list_ranges("key", dataclasses.replace(meta, etag="0" * 32), GetOptions())
+    ).parts == ()
 
 
 async def test_the_etag_of_a_large_object_is_the_md5_of_its_segments_md5s(either: Store) -> None:

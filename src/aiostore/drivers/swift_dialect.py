@@ -55,7 +55,7 @@ _DIALECTS: Final = (
         leading_slashes=False,
         page_size=1000,
         digest="sha1",
-        missing=frozenset({"copy", "copy_part", "list_versions", "restore"}),
+        missing=frozenset({"copy", "copy_part", "list_ranges", "list_versions", "restore"}),
     ),
 )
 
