@@ -145,19 +145,21 @@ def _split(asked: Asked) -> tuple[Resource, bytes, str | None]:
     found = _BOUNDARY.search(asked.headers.get("Content-Type", ""))
     if found is None:
         raise Refusal(400, "invalid", "Missing multipart boundary.")
-    mark = b"--" + found[1].encode()
-    body = asked.body
-    first = body.index(mark) + len(mark)
-    second = body.index(mark, first)
-    end = body.rindex(mark + b"--")
-    _, _, description = body[first:second].partition(b"\r\n\r\n")
-    head, _, data = body[body.index(mark, second) + len(mark) : end].partition(b"\r\n\r\n")
-    if not data and not head:
+    # Lines may end without a carriage return, as those of one of the clients do.
+    pieces = re.split(rb"(?:\r?\n|^)--" + re.escape(found[1].encode()), asked.body)
+    if len(pieces) != 4 or not pieces[3].startswith(b"--"):
         raise Refusal(400, "invalid", "Malformed multipart body.")
+    split = [re.split(rb"\r?\n\r?\n", piece, maxsplit=1) for piece in pieces[1:3]]
+    if [len(part) for part in split] != [2, 2]:
+        raise Refusal(400, "invalid", "Malformed multipart body.")
+    (_, description), (head, data) = split
     content_type = None
     for line in head.decode().splitlines():
         name, _, value = line.partition(":")
         if name.strip().lower() == "content-type":
             content_type = value.strip()
-    described = json.loads(description)
-    return described, bytes(data.removesuffix(b"\r\n")), content_type
+    try:
+        described = json.loads(description)
+    except ValueError:
+        raise Refusal(400, "parseError", "Parse Error") from None
+    return described, data, content_type
