@@ -104,6 +104,15 @@ def test_the_rest_of_a_url_is_a_prefix(text: str, prefix: str) -> None:
     assert store.location.removeprefix("az://c-1") in {f"/{prefix}", prefix}
 
 
+def test_the_secondary_endpoint_is_of_the_same_account() -> None:
+    for store in (
+        AzureStore("c-1", account="acc-secondary", account_key=KEY),
+        AzureStore("c-1", endpoint="https://acc-secondary.blob.core.windows.net", account_key=KEY),
+    ):
+        assert url(store) == "https://acc-secondary.blob.core.windows.net/c-1/key"
+        assert driver(store)._client.service.address.account == "acc"
+
+
 def test_credentials_are_what_is_given() -> None:
     assert isinstance(authorizer(AzureStore("c-1", account="acc", account_key=KEY)), KeyAuthorizer)
     assert isinstance(authorizer(AzureStore("c-1", account="acc", sas_token=SAS)), SasAuthorizer)

@@ -58,7 +58,7 @@ def locate(account: str | None, endpoint: str | None, suffix: str = SUFFIX) -> A
             )
         if _ACCOUNT.fullmatch(account) is None:
             raise ConfigurationError(f"{account!r} is not the name of a storage account: 3 to 24 letters and digits")
-        return Address(account, f"https://{account}.blob.{suffix}", "/", emulator=False)
+        return Address(_primary(account), f"https://{account}.blob.{suffix}", "/", emulator=False)
     scheme, host, path = _split(endpoint)
     if _IP.fullmatch(host.partition(":")[0] if host[0] != "[" else host.partition("]")[0] + "]") is not None:
         # An address has no room for the account's name, so it stands in the path.
@@ -69,7 +69,12 @@ def locate(account: str | None, endpoint: str | None, suffix: str = SUFFIX) -> A
     label, _, rest = host.partition(".")
     if rest.startswith("dfs."):
         host = f"{label}.blob.{rest.removeprefix('dfs.')}"
-    return Address(account or label, f"{scheme}://{host}", "/", emulator=False)
+    return Address(account or _primary(label), f"{scheme}://{host}", "/", emulator=False)
+
+
+def _primary(account: str) -> str:
+    """The name that signatures hold: the secondary endpoint, for reads, is of the same account."""
+    return account.removesuffix("-secondary")
 
 
 def check_container(container: str) -> str:

@@ -75,7 +75,7 @@ def _place(name: str) -> str:
 class SharedKey:
     """The key of an account; signs requests. Threads and event loops may share it, and its repr shows the account."""
 
-    __slots__ = ("_inner", "_outer", "_secret", "account", "name")
+    __slots__ = ("_inner", "_name", "_outer", "_secret", "account")
 
     def __init__(self, account: str, key: str) -> None:
         """``key`` is in base64, as the portal shows it.
@@ -90,8 +90,7 @@ class SharedKey:
         if not secret:
             raise ConfigurationError("account_key is empty; copy it from the account's access keys")
         self.account = account
-        # Azurite's secondary endpoint signs for its account.
-        self.name = f"SharedKey {account}:"
+        self._name = f"SharedKey {account}:"
         self._secret = secret
         block = (sha256(secret).digest() if len(secret) > 64 else secret).ljust(64, b"\0")
         # HMAC written out (RFC 2104): copies of two hash states take half the time of hmac.digest().
@@ -129,7 +128,7 @@ class SharedKey:
         inner.update(text.encode())
         outer = self._outer.copy()
         outer.update(inner.digest())
-        return self.name + base64.b64encode(outer.digest()).decode()
+        return self._name + base64.b64encode(outer.digest()).decode()
 
     def sign(self, text: str) -> str:
         """Return the signature of ``text``, in base64."""
