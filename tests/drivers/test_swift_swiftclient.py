@@ -76,6 +76,9 @@ async def test_we_read_replace_and_delete_what_swiftclient_writes(
         await asyncio.to_thread(upload, "large", "replaced", "bulk")
         assert await store.get("large") == LARGE
         assert (await store.head("large")).extra["x-static-large-object"] == "True"
+        async with store.stream("large") as stream:
+            assert b"".join([chunk async for chunk in stream]) == LARGE
+            assert stream.verified == "md5", "by the segments in the manifest"
         assert len(await segments(store)) == 12
         await store.delete("large")
         await store.put("replaced", b"small")
