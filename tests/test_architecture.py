@@ -71,7 +71,16 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     "transfer": Row(
         modules=("transfer.",),
-        may_import=(*CONTRACT, *STORE, "files.", "checksums", "_engine.bulk", "_engine.codecs", "_engine.transcode"),
+        may_import=(
+            *CONTRACT,
+            *STORE,
+            "files.",
+            "checksums",
+            "_engine.bulk",
+            "_engine.codecs",
+            "_engine.gather",
+            "_engine.transcode",
+        ),
     ),
     "fs": Row(
         modules=("fs.",),

@@ -18,6 +18,7 @@ the user's configuration directory.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -75,6 +76,50 @@ def find(name: str) -> Alias | None:
 def names() -> list[str]:
     """Every alias that there is."""
     return sorted(_entries())
+
+
+def add(name: str, url: str, options: Mapping[str, str]) -> None:
+    """Write an alias into the file, which is made, readable by its user alone, if there is none.
+
+    Raises:
+        ConfigurationError: if the name is taken, or cannot be one, or ``url`` is none.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", name):
+        raise ConfigurationError(f"{name!r} cannot be an alias: use letters, digits, '+', '.' and '-'")
+    if "://" not in url:
+        raise ConfigurationError(f"an alias stands for a URL such as s3://bucket, not {url!r}")
+    path = config_file()
+    text = path.read_text() if path.exists() else ""
+    if name.lower() in (_entries() if text else {}):
+        raise ConfigurationError(f"there is an alias {name!r} already; remove it first")
+    lines = [f'["{name}"]' if "." in name else f"[{name}]", f"url = {json.dumps(url)}"]
+    lines += [f"{json.dumps(option)} = {json.dumps(value)}" for option, value in options.items()]
+    _write(path, text + ("\n" if text else "") + "\n".join(lines) + "\n")
+
+
+def remove(name: str) -> bool:
+    """Take an alias out of the file, and leave the rest of it as it is; whether there was one."""
+    if name.lower() not in _entries():
+        return False
+    path = config_file()
+    kept, skipping = [], False
+    for line in path.read_text().splitlines(keepends=True):
+        header = re.match(r"\s*\[\s*(\"[^\"]*\"|[^].\s]+)", line)
+        if header is not None:
+            skipping = header[1].strip('"').lower() == name.lower()
+        if not skipping:
+            kept.append(line)
+    _write(path, "".join(kept))
+    return True
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    beside = path.with_name(f"{path.name}.new")
+    # It may hold secrets.
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    beside.replace(path)
 
 
 def config_file() -> Path:

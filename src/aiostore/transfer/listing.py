@@ -20,8 +20,12 @@ BATCH = 1000
 Pair = tuple[ObjectMeta | None, ObjectMeta | None]
 
 
-async def in_order(store: Store, wanted: Callable[[str], bool]) -> AsyncGenerator[ObjectMeta, None]:
+async def in_order(
+    store: Store, wanted: Callable[[str], bool], *, may_miss: bool = False
+) -> AsyncGenerator[ObjectMeta, None]:
     """The objects of a store whose keys are ``wanted``, in the order of their keys' UTF-8.
+
+    With ``may_miss`` a container that does not exist is an empty one.
 
     A service that lists in another order has its listing sorted on the local disk first, in a private temporary file.
 
@@ -29,6 +33,8 @@ async def in_order(store: Store, wanted: Callable[[str], bool]) -> AsyncGenerato
         StoreError: if a service that promises the order does not keep it: what is missing on one side could then be
             taken for something to delete.
     """
+    if may_miss and not await store.container_exists():
+        return
     listing = store.list() if store.capabilities.ordered_listing else _sorted(store)
     before = b""
     async for meta in listing:

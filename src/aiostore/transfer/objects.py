@@ -140,12 +140,13 @@ async def _compare(ends: Ends, meta: ObjectMeta, key: str, crc: str | None) -> N
             raise _differs(ends.target, key, algorithm)
         return
     algorithm = checksums.best(held) or ALGORITHM
-    expected = held.get(algorithm) or await _read(ends.source, meta.key, algorithm)
-    if found.size != meta.size or await _read(ends.target, key, algorithm) != expected:
+    expected = held.get(algorithm) or await digest(ends.source, meta.key, algorithm)
+    if found.size != meta.size or await digest(ends.target, key, algorithm) != expected:
         raise _differs(ends.target, key, algorithm)
 
 
-async def _read(store: Store, key: str, algorithm: str) -> str:
+async def digest(store: Store, key: str, algorithm: str = ALGORITHM) -> str:
+    """The checksum of an object's stored bytes, which are read for it."""
     hasher = checksums.new(algorithm)
     async with store.stream(key, raw=True) as stream:
         async for chunk in stream:

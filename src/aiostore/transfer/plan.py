@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from aiostore import checksums
 from aiostore.errors import ConfigurationError
 from aiostore.transfer.ends import End, Ends, opened
 from aiostore.transfer.listing import in_order, merged
+from aiostore.transfer.objects import digest
 from aiostore.types import ObjectMeta
 
-Compare: TypeAlias = Literal["size+mtime", "mtime", "size", "etag", "checksum", "never"]
+Compare: TypeAlias = Literal["size+mtime", "mtime", "size", "etag", "checksum", "bytes", "never"]
 """When an object that is there already is taken for the same: equal size and a target that is not older, one of these
-alone, equal ETags, equal checksums (one that both stores hold), or never, so that everything is transferred."""
+alone, equal ETags, equal checksums (one that both stores hold), equal bytes (which are read where there is no such
+checksum), or never, so that everything is transferred."""
 
 Kind: TypeAlias = Literal["copy", "replace", "skip", "delete"]
 
@@ -59,6 +62,21 @@ async def plan(
             yield action
 
 
+async def differences(first: End, second: End) -> AsyncIterator[Action]:
+    """Every key of which the two places do not hold the same bytes, compared by checksum, or by reading both.
+
+    Raises:
+        NotFoundError: if one of them is missing.
+    """
+    async with (
+        opened(first, second, make=False) as ends,
+        aclosing(actions(ends, include=(), exclude=(), compare="bytes", delete=True)) as found,
+    ):
+        async for action in found:
+            if action.kind != "skip":
+                yield action
+
+
 async def actions(
     ends: Ends,
     *,
@@ -66,15 +84,16 @@ async def actions(
     exclude: Sequence[str],
     compare: Compare,
     delete: bool,
+    share: tuple[int, int] = (0, 1),
 ) -> AsyncGenerator[Action, None]:
-    """:func:`plan`, for ends that are open."""
+    """:func:`plan`, for ends that are open, and for one of several equal shares of the keys."""
     same = _COMPARISONS.get(compare)
     if same is None:
         raise ConfigurationError(f"compare={compare!r}: there are {', '.join(_COMPARISONS)}")
-    wanted = _filter(include, exclude)
+    wanted = _filter(include, exclude, *share)
     async with (
         aclosing(in_order(ends.source, wanted)) as sources,
-        aclosing(in_order(ends.target, wanted)) as targets,
+        aclosing(in_order(ends.target, wanted, may_miss=True)) as targets,
         aclosing(merged(sources, targets)) as pairs,
     ):
         async for mine, theirs in pairs:
@@ -89,14 +108,16 @@ async def actions(
                 yield Action(kind="skip", key=mine.key, size=mine.size, reason="equal")
 
 
-def _filter(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], bool]:
+def _filter(include: Sequence[str], exclude: Sequence[str], number: int, count: int) -> Callable[[str], bool]:
     for name, patterns in (("include", include), ("exclude", exclude)):
         if isinstance(patterns, str):
             raise TypeError(f"{name} is a list of patterns, not one str: use [{patterns!r}]")
     taken, left = _pattern(include), _pattern(exclude)
 
     def wanted(key: str) -> bool:
-        return (taken is None or taken.match(key) is not None) and (left is None or left.match(key) is None)
+        if (taken is not None and taken.match(key) is None) or (left is not None and left.match(key) is not None):
+            return False
+        return count == 1 or zlib.crc32(key.encode()) % count == number
 
     return wanted
 
@@ -129,13 +150,23 @@ async def _by_checksum(ends: Ends, mine: ObjectMeta, theirs: ObjectMeta) -> str:
     held, found = (await ends.source.head(mine.key)).checksums, (await ends.target.head(theirs.key)).checksums
     algorithm = checksums.best(held.keys() & found.keys())
     if algorithm is None:
-        return "no checksum that both stores hold"
+        return _UNKNOWN
     return "" if held[algorithm] == found[algorithm] else "another checksum"
+
+
+async def _by_bytes(ends: Ends, mine: ObjectMeta, theirs: ObjectMeta) -> str:
+    reason = await _by_checksum(ends, mine, theirs)
+    if reason != _UNKNOWN:
+        return reason
+    same = await digest(ends.source, mine.key) == await digest(ends.target, theirs.key)
+    return "" if same else "other bytes"
 
 
 async def _never(_ends: Ends, _mine: ObjectMeta, _theirs: ObjectMeta) -> str:
     return "asked for"
 
+
+_UNKNOWN: Final = "no checksum that both stores hold"
 
 _COMPARISONS = {
     "size+mtime": _by_size_and_time,
@@ -143,5 +174,6 @@ _COMPARISONS = {
     "size": _by_size,
     "etag": _by_etag,
     "checksum": _by_checksum,
+    "bytes": _by_bytes,
     "never": _never,
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiostore._engine import codecs
 from aiostore._engine.bulk import Bulk, each
+from aiostore._engine.gather import gather
+from aiostore.errors import ConfigurationError
+from aiostore.transfer import worker
 from aiostore.transfer.ends import End, Ends, opened
 from aiostore.transfer.objects import Verify, copy_between
 from aiostore.transfer.plan import Action, Compare, actions
@@ -50,6 +53,12 @@ class Summary:
         if action.kind in {"copy", "replace"}:
             self.bytes += action.size
 
+    def merge(self, other: Summary) -> None:
+        """Add what another share of the same transfer did."""
+        for name in ("copied", "replaced", "skipped", "deleted", "failed", "bytes"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.failures += other.failures[: FAILURES - len(self.failures)]
+
 
 async def copy(
     source: End,
@@ -63,13 +72,15 @@ async def copy(
     verify: Verify = "auto",
     dry_run: bool = False,
     concurrency: int | None = None,
+    processes: int = 1,
     progress: Progress | None = None,
 ) -> Summary:
     """Copy what the target does not have, or not the same; see :func:`plan` for what that means.
 
     Objects go concurrently, each atomically: in the target an object is what it was, or the whole new one. What fails
     stops no other, and is in the summary; run the same again for the rest. ``progress`` is called with (bytes copied,
-    None). A cancelled call leaves no object half written.
+    None). A cancelled call leaves no object half written. With ``processes`` the keys are spread over so many new
+    processes, each with stores of its own; both ends must be URLs, paths, or stores that can be pickled.
 
     Raises:
         ConfigurationError: if an end or option is none.
@@ -77,7 +88,7 @@ async def copy(
     """
     return await _run(
         source, target, _Options(include, exclude, compare, reencode, level, verify, dry_run, concurrency, progress),
-        delete=False,
+        delete=False, processes=processes,
     )  # fmt: skip
 
 
@@ -94,6 +105,7 @@ async def sync(
     verify: Verify = "auto",
     dry_run: bool = False,
     concurrency: int | None = None,
+    processes: int = 1,
     progress: Progress | None = None,
 ) -> Summary:
     """Make the target like the source: :func:`copy`, and with ``delete`` remove what the source does not have.
@@ -106,7 +118,7 @@ async def sync(
     """
     return await _run(
         source, target, _Options(include, exclude, compare, reencode, level, verify, dry_run, concurrency, progress),
-        delete=delete,
+        delete=delete, processes=processes,
     )  # fmt: skip
 
 
@@ -121,16 +133,44 @@ class _Options:
     dry_run: bool
     concurrency: int | None
     progress: Progress | None
+    share: tuple[int, int] = (0, 1)
+    """Which of how many shares of the keys."""
 
 
-async def _run(source: End, target: End, options: _Options, *, delete: bool) -> Summary:
+async def _run(source: End, target: End, options: _Options, *, delete: bool, processes: int) -> Summary:
     if options.reencode not in {None, "none", "identity"}:
         codecs.encoder(str(options.reencode), options.level)
-    summary = Summary(dry_run=options.dry_run)
+    if processes < 1:
+        raise ConfigurationError(f"processes={processes!r}: must be greater than 0", operation="transfer")
     async with opened(source, target, make=not options.dry_run) as ends:
-        await _copies(ends, options, summary)
+        if processes > 1 and not options.dry_run:
+            summary = await _spread(source, target, options, processes)
+        else:
+            summary = Summary(dry_run=options.dry_run)
+            await _copies(ends, options, summary)
         if delete and not summary.failed:
             await _deletes(ends, options, summary)
+    return summary
+
+
+async def _spread(source: End, target: End, options: _Options, processes: int) -> Summary:
+    """Let each of several processes copy its share of the keys."""
+    whole = Summary()
+
+    async def share(number: int) -> None:
+        theirs = replace(options, progress=None, share=(number, processes))
+        whole.merge(await worker.run(_run_share, source, target, theirs))
+        if options.progress is not None:
+            options.progress(whole.bytes, None)
+
+    await gather(share, range(processes), processes)
+    return whole
+
+
+async def _run_share(source: End, target: End, options: _Options) -> Summary:
+    summary = Summary()
+    async with opened(source, target, make=False) as ends:
+        await _copies(ends, options, summary)
     return summary
 
 
@@ -138,7 +178,9 @@ def _actions(ends: Ends, options: _Options, *, delete: bool) -> AsyncGenerator[A
     compare = options.compare
     if compare == "size+mtime" and options.reencode is not None:
         compare = "mtime"  # sizes change with the encoding
-    return actions(ends, include=options.include, exclude=options.exclude, compare=compare, delete=delete)
+    return actions(
+        ends, include=options.include, exclude=options.exclude, compare=compare, delete=delete, share=options.share
+    )
 
 
 async def _copies(ends: Ends, options: _Options, summary: Summary) -> None:
