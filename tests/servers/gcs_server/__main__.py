@@ -14,7 +14,7 @@ def main() -> None:
     port = int(sys.argv[1])
     application = web.Application(client_max_size=LARGEST)
     served = Application(f"http://127.0.0.1:{port}")
-    application.router.add_route("*", "/{anything:.*}", served.handle)
+    application.router.add_route("*", r"/{anything:[\s\S]*}", served.handle)
     web.run_app(application, host="127.0.0.1", port=port, print=None, access_log=None)
 
 
