@@ -113,6 +113,15 @@ async def test_headers_metadata_and_compression_stay(compress: str | None, encod
         assert (meta.content_type, meta.metadata, meta.content_encoding) == ("text/x-own", {"kept": "yes"}, encoding)
 
 
+async def test_headers_and_metadata_stay() -> None:
+    async with MemoryStore() as store:
+        await store.put("key", b"1", content_type="text/x-own", metadata={"kept": "yes"})
+        async with aiostore.local_copy("key", "r+", store=store) as path:
+            path.write_bytes(b"2")
+        meta = await store.head("key")
+        assert (await store.get("key"), meta.content_type, meta.metadata) == (b"2", "text/x-own", {"kept": "yes"})
+
+
 @pytest.mark.parametrize("mode", ["r", "r+"])
 async def test_a_missing_object_leaves_nothing(root: str, mode: CopyMode) -> None:
     with pytest.raises(FileNotFoundError):
