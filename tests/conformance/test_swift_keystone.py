@@ -39,11 +39,6 @@ class TestSwiftWithKeystone(StoreConformance):
     )
     secrets = (TEMP_URL_KEY, "demopass")
 
-    # A thousand objects take longer than a token lasts here, and are listed as with TempAuth.
-    test_many_objects_are_listed_page_by_page = None  # type: ignore[assignment]  # the way to leave a test out
-    test_many_common_prefixes_are_listed_page_by_page = None  # type: ignore[assignment]  # the way to leave a test out
-    test_a_bulk_delete_of_more_than_one_batch = None  # type: ignore[assignment]  # the way to leave a test out
-
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """A few keys show that the project's URL is joined rightly; all of them are tried with TempAuth."""
         for name in ("odd_key", "odd_key_in_parts"):
@@ -56,3 +51,13 @@ class TestSwiftWithKeystone(StoreConformance):
     async def store(self, account: Store) -> AsyncIterator[Store]:
         async with empty_container(account) as store:
             yield store
+
+
+# A thousand objects take longer than a token lasts here, and are listed and deleted as with TempAuth.
+for name in (
+    "test_many_objects_are_listed_page_by_page",
+    "test_many_common_prefixes_are_listed_page_by_page",
+    "test_a_bulk_delete_of_more_than_one_batch",
+):
+    assert hasattr(TestSwiftWithKeystone, name)
+    setattr(TestSwiftWithKeystone, name, None)
