@@ -7,7 +7,7 @@ import hashlib
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 from awscrt import checksums as native
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from aiostore import checksums
 from aiostore.errors import ConfigurationError
+from aiostore.types import Buffer
 
 # https://reveng.sourceforge.io/crc-catalogue/all.htm, and RFC 1321 and FIPS 180 through coreutils.
 CHECK = {
@@ -96,9 +97,9 @@ async def test_long_digests_are_made_in_a_worker_thread(
     threads: list[threading.Thread] = []
     update = checksums._update
 
-    def spy(hasher: checksums.Hasher, buffers: list[bytes]) -> None:
+    def spy(hashers: Iterable[checksums.Hasher], buffers: Sequence[Buffer]) -> None:
         threads.append(threading.current_thread())
-        update(hasher, buffers)
+        update(hashers, buffers)
 
     monkeypatch.setattr(checksums, "_update", spy)
     data = b"x" * size
