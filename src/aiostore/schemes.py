@@ -51,6 +51,7 @@ FORMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         "az",
     ),
     (re.compile(r"https?://[^/]+/devstoreaccount1(?:/|$)"), "az"),
+    (re.compile(r"https://storage\.(?:googleapis|cloud\.google)\.com(?:/|$)"), "gs"),
     (re.compile(r"https?://[^/]+(?:/swift)?/v1/AUTH_[^/]+/[^/]+"), "swift"),
 )
 """URLs of ``http`` and ``https`` that belong to a service, by what they look like without query, and its scheme."""

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from aiostore.errors import ConfigurationError
+from aiostore.location import Location
 from aiostore.policies import ClientOptions, Integrity, Limits, RetryPolicy, Timeouts
-from aiostore.schemes import Scheme
+from aiostore.schemes import Place, Scheme, named_by_host
 from aiostore.store import Store
 from aiostore.wrappers.observe import Observer
 
@@ -75,8 +77,23 @@ class GCSStore(Store):
         )
 
 
+def _place(location: Location) -> Place:
+    """``gs://bucket/…``, ``https://storage.googleapis.com/bucket/…``.
+
+    Raises:
+        ConfigurationError: if the URL names no bucket.
+    """
+    if location.scheme not in {"http", "https"}:
+        return named_by_host(location)
+    bucket = location.segments[0] if location.segments else ""
+    if not bucket:
+        raise ConfigurationError(f"the URL names no bucket; write https://{location.host}/bucket/prefix")
+    return Place(names=(bucket,), depth=1)
+
+
 SCHEME = Scheme(
     store=GCSStore,
+    place=_place,
     credentials=frozenset({"credentials", "skip_signature"}),
     service="gcs",
     # The file is the key of a service account, as Google gives it out.
