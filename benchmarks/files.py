@@ -151,7 +151,13 @@ def blocking_clients(server: Server) -> dict[str, Blocking]:
 
 
 def ours(server: Server) -> aiostore.Store:
-    return aiostore.S3Store(BUCKET, endpoint=server.http, region="us-east-1", **IDENTITY)
+    return aiostore.S3Store(
+        BUCKET,
+        endpoint=server.http,
+        region="us-east-1",
+        access_key_id=IDENTITY["access_key_id"],
+        secret_access_key=IDENTITY["secret_access_key"],
+    )
 
 
 def theirs(server: Server) -> ObstoreStore:
@@ -161,7 +167,8 @@ def theirs(server: Server) -> ObstoreStore:
             "endpoint": server.http,
             "region": "us-east-1",
             "virtual_hosted_style_request": False,
-            **IDENTITY,
+            "access_key_id": IDENTITY["access_key_id"],
+            "secret_access_key": IDENTITY["secret_access_key"],
         },
         client_options={"allow_http": True},
     )
