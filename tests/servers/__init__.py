@@ -13,6 +13,7 @@ from tests.servers.gcs import GCS
 from tests.servers.keystone import Keystone
 from tests.servers.localstack import LocalStack
 from tests.servers.nginx import Nginx
+from tests.servers.oss import OSS
 from tests.servers.server import Endpoint, Server
 from tests.servers.swift import Swift
 
@@ -26,4 +27,5 @@ SERVERS: tuple[type[Server[Endpoint]], ...] = (
     Apache,
     Keystone,
     GCS,
+    OSS,
 )

@@ -20,6 +20,7 @@ from tests.servers.install import NotInstalledError
 from tests.servers.keystone import Keystone, KeystoneEndpoint
 from tests.servers.localstack import LocalStack
 from tests.servers.nginx import Nginx, NginxEndpoint
+from tests.servers.oss import OSS, OSSEndpoint
 from tests.servers.running import required, shared, variable
 from tests.servers.server import Endpoint, S3Endpoint, Server, ServerStartError
 from tests.servers.swift import Swift, SwiftEndpoint
@@ -94,6 +95,12 @@ def fake_gcs(request: pytest.FixtureRequest) -> Iterator[GCSEndpoint]:
 def azurite(request: pytest.FixtureRequest) -> Iterator[AzuriteEndpoint]:
     """Azurite."""
     yield from _provide(Azurite, request)
+
+
+@pytest.fixture(scope="session")
+def oss(request: pytest.FixtureRequest) -> Iterator[OSSEndpoint]:
+    """Alibaba Cloud OSS as its documents describe it."""
+    yield from _provide(OSS, request)
 
 
 def _provide(kind: type[Server[E]], request: pytest.FixtureRequest) -> Iterator[E]:
