@@ -791,7 +791,7 @@ def test_the_capabilities_are_these() -> None:
     assert found.operations == {
         *("head", "get", "put", "delete", "delete_many", "list_page", "copy", "rename", "sibling", "append"),
         *("create_multipart", "put_part", "copy_part", "list_parts", "complete_multipart", "abort_multipart"),
-        *("list_multipart", "set_metadata", "get_tags", "set_tags", "list_versions", "restore"),
+        *("list_multipart", "list_ranges", "set_metadata", "get_tags", "set_tags", "list_versions", "restore"),
         *("create_container", "delete_container", "list_containers"),
     }
     assert MemoryDriver().capabilities.operations == found.operations - {"restore"}

@@ -186,12 +186,12 @@ async def _delete_copied(context: Context, source: str, state: Match) -> None:
         ObjectChangedError: if it is not: what somebody wrote meanwhile stays, and so does the copy.
     """
     driver = context.driver
-    conditional = driver.capabilities.delete.if_match is not Guarantee.NONE
     try:
-        if conditional:
+        if driver.capabilities.delete.if_match is Guarantee.ATOMIC:
             await delete(context, source, DeleteOptions(if_match=state), best_effort=True)
             return
-        # Better than nothing: a copy may take minutes, and this looks at its end.
+        # Better than nothing: a copy may take minutes, and this looks at its end. A service whose own condition is no
+        # more than that may compare another ETag than the one it shows, as Swift does for what was written in parts.
         await driver.head(source, GetOptions(if_match=state))
     except NotFoundError:
         return

@@ -87,6 +87,7 @@ class GetSmall(Read):
 class GetLarge(Read):
     name = "get large"
     primitives = frozenset({"get", "get_range"})
+    of_models: ClassVar[Mapping[str, frozenset[str]]] = {"local": frozenset({"get"})}
 
     async def act(self, cell: Cell) -> object:
         return await cell.store.get("object")
@@ -97,7 +98,10 @@ class GetLarge(Read):
 
 class Stream(GetLarge):
     name = "stream"
-    of_models: ClassVar[Mapping[str, frozenset[str]]] = {"memory": frozenset({"get", "get_range", "list_ranges"})}
+    of_models: ClassVar[Mapping[str, frozenset[str]]] = {
+        **GetLarge.of_models,
+        "memory": frozenset({"get", "get_range", "list_ranges"}),
+    }
 
     async def prepare(self, cell: Cell) -> None:
         if cell.backend is not None:
@@ -438,6 +442,7 @@ class FileRead(Stream):
     """To its end: the first bytes, and then all of it read ahead."""
 
     name = "open for reading"
+    of_models: ClassVar[Mapping[str, frozenset[str]]] = {}
 
     async def act(self, cell: Cell) -> object:
         async with cell.store.open("object", "rb") as file:

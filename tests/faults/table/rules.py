@@ -170,6 +170,8 @@ RULES: tuple[Rule, ...] = (
     rule(ERROR_IN_200, IN_PARTS | COPIES | {"delete_many"}, HTTP_DRIVERS, HEALS),
 
     # Objects that change.
+    # One open file is read to its end, whatever becomes of its name.
+    rule(CHANGES, {"get large", "stream", "download"}, {"local"}, HEALS),
     rule(CHANGES, IN_RANGES, ALL, Raises(ObjectChangedError)),
     rule(CHANGES, {"get small", "get_range"}, ALL, HEALS),
     rule(CHANGES, SWAPS, HTTP_DRIVERS, CONTENDED),
