@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from aiostore.services.http import HTTPStore
     from aiostore.services.local import LocalStore
     from aiostore.services.memory import MemoryStore
+    from aiostore.services.oss import OSSStore
     from aiostore.services.s3 import S3Store
     from aiostore.services.swift import SwiftStore
     from aiostore.store import Store
@@ -108,6 +109,7 @@ _MODULES = {
     "services.gcs": ["GCSStore"],
     "services.local": ["LocalStore"],
     "services.memory": ["MemoryStore"],
+    "services.oss": ["OSSStore"],
     "services.s3": ["S3Store"],
     "services.swift": ["SwiftStore"],
     "store": ["Store"],
@@ -166,6 +168,7 @@ __all__ = [
     "NotFoundError",
     "NotModifiedError",
     "NotSupportedError",
+    "OSSStore",
     "ObjectChangedError",
     "ObjectMeta",
     "ObjectStream",

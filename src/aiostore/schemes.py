@@ -35,6 +35,7 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "gcs": "aiostore.services.gcs:SCHEME",
     "gs": "aiostore.services.gcs:SCHEME",
     "memory": "aiostore.services.memory:SCHEME",
+    "oss": "aiostore.services.oss:SCHEME",
     "s3": "aiostore.services.s3:SCHEME",
     "s3a": "aiostore.services.s3:SCHEME",
     "swift": "aiostore.services.swift:SCHEME",

@@ -9,23 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiostore.drivers.s3_xml import (
-    ErrorBody,
+from aiostore._http.bucket_xml import (
     join_marker,
     parse,
+    parse_tags,
+    parse_uploads,
+    parse_versions,
+    split_marker,
+    write_delete,
+    write_tags,
+)
+from aiostore.drivers.s3_xml import (
+    ErrorBody,
     parse_containers,
     parse_delete_errors,
     parse_error,
     parse_list,
     parse_parts,
-    parse_tags,
-    parse_uploads,
-    parse_versions,
     parse_written,
-    split_marker,
     write_complete,
-    write_delete,
-    write_tags,
 )
 from aiostore.drivers.sigv4 import encode_path
 from aiostore.errors import StoreError, UnavailableError
@@ -222,12 +224,12 @@ def test_what_a_bulk_delete_could_not_delete() -> None:
 
 @given(st.dictionaries(st.text("ab<>&\"'\r\n\té"), st.text("ab<>&\"'\r\n\té")))
 def test_tags_are_read_as_they_were_written(tags: dict[str, str]) -> None:
-    assert parse_tags(parse(write_tags(tags))) == tags
+    assert parse_tags(parse(write_tags(tags, f" {NAMESPACE}"))) == tags
 
 
 @given(st.lists(st.text("ab<>&\"'\r\n\t/é😀", min_size=1)))
 def test_a_bulk_delete_names_every_key_exactly(keys: list[str]) -> None:
-    root = parse(write_delete(keys, "v"))
+    root = parse(write_delete(keys, "v", f" {NAMESPACE}"))
     named = partial(root.iter)
     assert [element.text for element in named("{http://s3.amazonaws.com/doc/2006-03-01/}Key")] == keys
     assert {element.text for element in named("{http://s3.amazonaws.com/doc/2006-03-01/}VersionId")} <= {"v"}

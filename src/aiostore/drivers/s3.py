@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from aiostore._http.bucket_xml import parse_tags, write_tags
 from aiostore._http.document import discard
 from aiostore._http.status import check_range, unquote_etag
 from aiostore.body import Body
@@ -28,7 +29,7 @@ from aiostore.drivers.s3_headers import (
 )
 from aiostore.drivers.s3_multipart import S3Multipart
 from aiostore.drivers.s3_payload import Guard, Guarding, document
-from aiostore.drivers.s3_xml import parse_tags, parse_written, write_restore, write_tags
+from aiostore.drivers.s3_xml import NAMESPACE, parse_written, write_restore
 from aiostore.drivers.sigv4 import PostCondition, encode_query
 from aiostore.errors import ConfigurationError, InvalidRangeError, NotFoundError, UnavailableError
 from aiostore.policies import Timeouts
@@ -280,7 +281,7 @@ class S3Driver(S3Multipart, S3Bucket):
             raise self.refusal("set_tags", key)
         query = _subresource("tagging", version)
         if tags:
-            body, payload, headers = document(write_tags(tags))
+            body, payload, headers = document(write_tags(tags, NAMESPACE))
             response = await self._client.send("set_tags", "PUT", key, headers, query, body, payload)
         else:
             response = await self._client.send("set_tags", "DELETE", key, query=query)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aiostore._http.bucket_xml import UNWRITABLE, parse_versions, split_marker, write_delete
 from aiostore._http.document import discard, read_document
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.s3_client import Client
@@ -11,16 +12,7 @@ from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import Failure, to_store_error
 from aiostore.drivers.s3_headers import lower_case
 from aiostore.drivers.s3_payload import document
-from aiostore.drivers.s3_xml import (
-    UNWRITABLE,
-    parse_containers,
-    parse_delete_errors,
-    parse_list,
-    parse_versions,
-    split_marker,
-    write_delete,
-    write_location,
-)
+from aiostore.drivers.s3_xml import NAMESPACE, parse_containers, parse_delete_errors, parse_list, write_location
 from aiostore.drivers.sigv4 import encode_query
 from aiostore.errors import AlreadyExistsError, NotFoundError, NotSupportedError, PermissionDeniedError, StoreError
 from aiostore.types import ContainerPage, DeleteOptions, DeleteResult, ListOptions, ListPage, VersionPage
@@ -88,7 +80,7 @@ class S3Bucket(BaseDriver):
         return [DeleteResult(key=key, error=failed.get(key)) for key in keys]
 
     async def _delete_batch(self, keys: Sequence[str], options: DeleteOptions) -> dict[str, StoreError]:
-        body, payload, headers = document(write_delete(keys, options.version))
+        body, payload, headers = document(write_delete(keys, options.version, NAMESPACE))
         headers |= lower_case(options.headers)
         errors, answered = await self._client.ask(
             "delete_many", "POST", None, parse_delete_errors, headers, "delete=", body, payload, slow=True

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from aiostore._http import xml
+from aiostore._http.bucket_xml import parse
 from aiostore._http.client import Transport
 from aiostore._http.document import LONGEST_ERROR, read_document, read_some
 from aiostore._http.redaction import redact
@@ -20,7 +21,7 @@ from aiostore.drivers.aws_credentials import ANONYMOUS, CredentialsProvider
 from aiostore.drivers.s3_address import Address, Endpoint, locate
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import RENEWABLE, SKEWED, WRONG_REGION, Demand, Failure, to_store_error
-from aiostore.drivers.s3_xml import ErrorBody, parse, parse_error
+from aiostore.drivers.s3_xml import ErrorBody, parse_error
 from aiostore.drivers.sigv4 import (
     EMPTY_PAYLOAD,
     Credentials,

@@ -13,6 +13,7 @@ from typing import Final
 
 from aiostore import checksums
 from aiostore._http import xml
+from aiostore._http.bucket_xml import parse_uploads, split_marker
 from aiostore._http.document import discard
 from aiostore._http.status import unquote_etag
 from aiostore.body import Body
@@ -32,14 +33,7 @@ from aiostore.drivers.s3_headers import (
     write_headers,
 )
 from aiostore.drivers.s3_payload import Guarding, document
-from aiostore.drivers.s3_xml import (
-    parse_object_parts,
-    parse_parts,
-    parse_uploads,
-    parse_written,
-    split_marker,
-    write_complete,
-)
+from aiostore.drivers.s3_xml import parse_object_parts, parse_parts, parse_written, write_complete
 from aiostore.drivers.sigv4 import encode_path, encode_query
 from aiostore.errors import NotSupportedError
 from aiostore.types import (

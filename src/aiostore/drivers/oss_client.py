@@ -1,0 +1,243 @@
+"""One signed request to OSS, and the one resend that belongs to it: with fresh credentials."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from aiostore._http import xml
+from aiostore._http.bucket_xml import parse
+from aiostore._http.client import Transport
+from aiostore._http.document import LONGEST_ERROR, read_document, read_some
+from aiostore._http.redaction import redact
+from aiostore._http.status import http_date
+from aiostore.body import Body, Buffers
+from aiostore.drivers.oss_auth import (
+    Credentials,
+    Query,
+    Request,
+    SignatureVersion,
+    encode_path,
+    encode_query,
+    sign_form,
+    sign_headers,
+    sign_query,
+)
+from aiostore.drivers.oss_credentials import ANONYMOUS, CredentialsProvider
+from aiostore.drivers.oss_errors import EXPIRED, SKEWED, Failure, to_store_error
+from aiostore.drivers.oss_xml import ErrorBody, parse_error
+from aiostore.errors import ConfigurationError, NotFoundError, StoreError, TransientError, UnavailableError
+from aiostore.types import NOTHING, SignedPost
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from aiostore._http.response import Response
+
+_Input = TypeVar("_Input")
+_Output = TypeVar("_Output")
+
+_SECRET_HEADERS: Final = ("authorization", "-token", "-key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where requests go: ``scheme://host``, and whether the bucket is part of the host, of the path, or neither."""
+
+    scheme: str
+    host: str
+    style: str
+
+    def base(self, bucket: str) -> str:
+        """The URL of a bucket, or of the account if it is empty; it ends with a slash."""
+        if not bucket or self.style == "cname":
+            return f"{self.scheme}://{self.host}/"
+        if self.style == "virtual":
+            return f"{self.scheme}://{bucket}.{self.host}/"
+        return f"{self.scheme}://{self.host}/{bucket}/"
+
+
+class Service:
+    """What the drivers of one service share, whatever their bucket."""
+
+    __slots__ = ("credentials", "endpoint", "region", "skew", "transport", "version")
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        region: str,
+        version: SignatureVersion,
+        credentials: CredentialsProvider,
+        transport: Transport,
+    ) -> None:
+        self.endpoint = endpoint
+        self.region = region
+        self.version: SignatureVersion = version
+        self.credentials = credentials
+        self.transport = transport
+        self.skew = 0.0
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Service, (self.endpoint, self.region, self.version, self.credentials, self.transport)
+
+
+class Client:
+    """Sends the requests of one bucket, or of the account where ``bucket`` is empty."""
+
+    __slots__ = ("_base", "bucket", "service", "store")
+
+    def __init__(self, service: Service, bucket: str) -> None:
+        self.service = service
+        self.bucket = bucket
+        self.store = f"oss://{bucket}"
+        self._base = service.endpoint.base(bucket)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Client, (self.service, self.bucket)
+
+    async def send(
+        self,
+        operation: str,
+        method: str,
+        key: str | None,
+        headers: Mapping[str, str] = NOTHING,
+        query: Query = (),
+        body: Body | None = None,
+        *,
+        slow: bool = False,
+        absent_ok: bool = False,
+    ) -> Response:
+        """Send one request; a successful answer is returned, any other is raised as what it means.
+
+        ``key`` of None is the bucket itself. With ``absent_ok`` a missing object (not: bucket) is success.
+        """
+        service = self.service
+        renewed = False
+        credentials: Credentials | None = None
+        request = Request(method=method, bucket=self.bucket, key=key or "", query=query, headers=headers)
+        url = self._base if key is None else self._base + encode_path(key)
+        if query:
+            url = f"{url}?{encode_query(query)}"
+        try:
+            while True:
+                now = time.time() + service.skew
+                if credentials is None:
+                    credentials = service.credentials.ready(now) or await service.credentials.fetch()
+                signed = headers
+                if credentials is not ANONYMOUS:
+                    signed = sign_headers(request, credentials, now, service.region, service.version)
+                response = await service.transport.request(method, url, signed, body, slow=slow)
+                if response.status < 300:
+                    return response
+                failure = await _read_failure(response)
+                if not renewed and failure.code in EXPIRED:
+                    fresh = await service.credentials.fetch(credentials)
+                    if fresh != credentials:
+                        renewed, credentials = True, fresh
+                        continue
+                if failure.code == SKEWED and (date := http_date(failure.headers.get("Date", ""))) is not None:
+                    service.skew = date.timestamp() - time.time()
+                failure = failure._replace(message=self.hide(failure.message, signed))
+                error = to_store_error(failure, key=key, operation=operation, store=self.store)
+                if absent_ok and isinstance(error, NotFoundError) and failure.code != "NoSuchBucket":
+                    return response
+                raise error
+        except StoreError as failed:
+            # From the connection or the credentials, which know nothing of what was being done.
+            raise failed.locate(key=key, operation=operation, store=self.store) from failed.__cause__
+
+    async def ask(
+        self,
+        operation: str,
+        method: str,
+        key: str | None,
+        read: Callable[[Element], _Output],
+        headers: Mapping[str, str] = NOTHING,
+        query: Query = (),
+        body: Body | None = None,
+        *,
+        slow: bool = False,
+    ) -> tuple[_Output, Mapping[str, str]]:
+        """Send a request that is answered with XML; returns what ``read`` makes of it, and the answer's headers."""
+        response = await self.send(operation, method, key, headers, query, body, slow=slow)
+        try:
+            root = self.parse(parse, await read_document(response), operation, key)
+            if xml.name(root) != "Error":
+                return self.parse(read, root, operation, key), response.headers
+        except TransientError as error:
+            # Success was announced and its proof is missing.
+            error.answered = method == "GET"
+            raise error.locate(key=key, operation=operation, store=self.store) from error.__cause__
+        said = parse_error(root)
+        failure = Failure(500, said.code, self.hide(said.message, headers), response.headers)
+        raise to_store_error(failure, key=key, operation=operation, store=self.store)
+
+    def hide(self, text: str, headers: Mapping[str, str] = NOTHING) -> str:
+        """What the service said, without the secrets that it was sent."""
+        if not text:
+            return text
+        credentials = self.service.credentials.ready(time.time()) or ANONYMOUS
+        sent = (value for name, value in headers.items() if name.endswith(_SECRET_HEADERS))
+        secrets = (credentials.access_key_secret, credentials.security_token or "", *sent)
+        return redact(text, (*secrets, *self.service.transport.secrets))
+
+    def parse(self, read: Callable[[_Input], _Output], data: _Input, operation: str, key: str | None) -> _Output:
+        """Return ``read(data)``; what it cannot read is an error of the service."""
+        try:
+            return read(data)
+        except StoreError as error:
+            raise error.locate(key=key, operation=operation, store=self.store) from error.__cause__
+        except (KeyError, ValueError) as error:
+            reason = f"the service's answer cannot be read: {type(error).__name__} {error}"
+            raise UnavailableError(reason, key=key, operation=operation, store=self.store) from error
+
+    async def sign(self, method: str, key: str, query: Query, headers: Mapping[str, str], expires_in: float) -> str:
+        """Return a signed URL."""
+        service = self.service
+        credentials, now = await self._signer()
+        request = Request(method=method, bucket=self.bucket, key=key, query=query, headers=headers)
+        signed = sign_query(request, credentials, now, service.region, service.version, expires_in)
+        return f"{self._base}{encode_path(key)}?{encode_query(signed)}"
+
+    async def sign_post(
+        self, key: str, conditions: list[list[object]], fields: Mapping[str, str], expires_in: float
+    ) -> SignedPost:
+        """Return a signed form."""
+        service = self.service
+        credentials, now = await self._signer()
+        signed = sign_form(
+            self.bucket, key, conditions, fields, credentials, now, service.region, service.version, expires_in
+        )
+        return SignedPost(url=self._base, fields=signed)
+
+    async def _signer(self) -> tuple[Credentials, float]:
+        service = self.service
+        now = time.time() + service.skew
+        credentials = service.credentials.ready(now) or await service.credentials.fetch()
+        if credentials is ANONYMOUS:
+            raise ConfigurationError(
+                "a store without credentials cannot sign; give it some, or use the plain URL if the object is public"
+            )
+        return credentials, now
+
+
+def document(data: bytes) -> tuple[Body, dict[str, str]]:
+    """Return a small XML body, and the Content-MD5 that some requests demand."""
+    md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+    return Buffers((data,), len(data)), {"content-md5": md5}
+
+
+async def _read_failure(response: Response) -> Failure:
+    said = ErrorBody("", "", "")
+    try:
+        data = await read_some(response, LONGEST_ERROR)
+        if b"<Error" in data:
+            said = parse_error(parse(data))
+    except StoreError:
+        # The status says enough.
+        pass
+    return Failure(response.status, said.code, said.message, response.headers, said.endpoint)

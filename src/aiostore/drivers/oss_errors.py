@@ -1,0 +1,140 @@
+"""What OSS's answers mean.
+
+https://www.alibabacloud.com/help/en/oss/support/http-status-codes-error-codes-and-request-ids
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from aiostore._http.redaction import redact
+from aiostore._http.status import error_from_status, retry_after
+from aiostore.errors import (
+    AlreadyExistsError,
+    ConfigurationError,
+    InvalidKeyError,
+    InvalidRangeError,
+    NotFoundError,
+    NotModifiedError,
+    NotSupportedError,
+    PermissionDeniedError,
+    PreconditionFailedError,
+    RateLimitedError,
+    RequestTimeoutError,
+    StoreError,
+    TransientError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+
+
+class Failure(NamedTuple):
+    """An answer that is no success. ``endpoint`` is where the bucket is, if the answer tells."""
+
+    status: int
+    code: str
+    message: str
+    headers: Mapping[str, str]
+    endpoint: str = ""
+
+
+EXPIRED: Final = frozenset({"SecurityTokenExpired", "InvalidSecurityToken", "InvalidAccessKeyId"})
+"""The codes that new credentials may cure."""
+
+SKEWED: Final = "RequestTimeTooSkewed"
+"""The code that the service's own clock cures."""
+
+_SLOW: Final = (RateLimitedError, "the service asks for fewer requests")
+
+_CODES: Final[Mapping[str, tuple[type[StoreError], str]]] = {
+    "NoSuchKey": (NotFoundError, "there is no such object"),
+    "NoSuchBucket": (NotFoundError, "there is no such bucket; create it, or check its name and the endpoint"),
+    "NoSuchUpload": (NotFoundError, "there is no such multipart upload: it was completed, aborted or expired"),
+    "NoSuchVersion": (NotFoundError, "there is no such version of the object"),
+    "SymlinkTargetNotExist": (NotFoundError, "the object is a symbolic link to nothing"),
+    "FileAlreadyExists": (AlreadyExistsError, "the object exists already"),
+    "ObjectAlreadyExists": (AlreadyExistsError, "the object exists already"),
+    "BucketAlreadyExists": (AlreadyExistsError, "a bucket of this name exists and has another owner"),
+    "PreconditionFailed": (PreconditionFailedError, "the object is not what the condition of the request demands"),
+    "PositionNotEqualToLength": (PreconditionFailedError, "the object has another size than the one to append at"),
+    "BucketNotEmpty": (PreconditionFailedError, "the bucket is not empty; delete its objects and versions first"),
+    "NotModified": (NotModifiedError, "the object has not changed"),
+    "InvalidRange": (InvalidRangeError, "the range starts past the end of the object"),
+    "AccessDenied": (PermissionDeniedError, "the credentials do not allow this; check the policies of user and bucket"),
+    "InvalidObjectState": (
+        PermissionDeniedError,
+        "the object is archived; restore it first, then read it when the restoration is done",
+    ),
+    "FileImmutable": (PermissionDeniedError, "the object is under retention and cannot be changed"),
+    "InvalidAccessKeyId": (UnauthenticatedError, "the service does not know this access key id (any more)"),
+    "SignatureDoesNotMatch": (UnauthenticatedError, "the signature is wrong; check access_key_secret"),
+    "InvalidSecurityToken": (UnauthenticatedError, "the security token is wrong; check security_token"),
+    "SecurityTokenExpired": (UnauthenticatedError, "the credentials have expired; give new ones"),
+    "InvalidBucketName": (ConfigurationError, "the service does not accept this bucket name"),
+    "InvalidTag": (ConfigurationError, "the service does not accept these tags"),
+    "MetadataTooLarge": (ConfigurationError, "there is more metadata than the service keeps"),
+    "InvalidObjectName": (InvalidKeyError, "the service cannot hold this key: 1,023 bytes, no leading slash"),
+    "ObjectNotAppendable": (NotSupportedError, "the object was not made by appending, so nothing can be appended"),
+    "OperationNotSupported": (NotSupportedError, "the service cannot do this with the object"),
+    "MethodNotAllowed": (NotSupportedError, "the service does not allow this here"),
+    "NotImplemented": (NotSupportedError, "the service cannot do this"),
+    "EntityTooLarge": (NotSupportedError, "one request cannot hold so many bytes; write in parts"),
+    "InvalidDigest": (UnavailableError, "the bytes were damaged on the way"),
+    "InvalidPart": (StoreError, "the parts are not those that the service holds; begin the upload again"),
+    "InvalidPartOrder": (StoreError, "the parts are not in order"),
+    "EntityTooSmall": (StoreError, "a part but the last is smaller than the service allows"),
+    "QpsLimitExceeded": _SLOW,
+    "TotalQpsLimitExceeded": _SLOW,
+    "UploadTrafficRateLimitExceeded": _SLOW,
+    "DownloadTrafficRateLimitExceeded": _SLOW,
+    "RequestTimeout": (RequestTimeoutError, "the service waited too long for the request's bytes"),
+    SKEWED: (UnavailableError, "this machine's clock is wrong; the service's is used from now on"),
+    "InternalError": (UnavailableError, "the service failed"),
+    "ServiceUnavailable": (UnavailableError, "the service is overloaded"),
+    "OperationAborted": (UnavailableError, "another request changes the same thing at this moment"),
+}
+
+_UNSURE: Final = frozenset({500, 502, 504})
+"""The answers of a service that broke down, or of a gateway before it: the request may have been carried out."""
+
+_SAYS_TOO_MUCH: Final = frozenset({"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken"})
+"""The codes whose message may repeat keys or the signature."""
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,63}")
+_HOST: Final = re.compile(r"[a-z0-9.-]{1,200}")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
+
+
+def to_store_error(failure: Failure, *, operation: str, key: str | None = None, store: str | None = None) -> StoreError:
+    """Return the error that ``failure`` means."""
+    status, code = failure.status, failure.code
+    said = f"({_quote(failure)})"
+    if failure.endpoint and _HOST.fullmatch(failure.endpoint) and status in {301, 307, 403}:
+        message = f"the bucket is at {failure.endpoint}; set endpoint and region to it {said}"
+        return ConfigurationError(message, key=key, operation=operation, store=store)
+    if code == "InvalidArgument" and "signing region" in failure.message.lower():
+        message = f"the bucket is in another region than the one that was signed for; set region {said}"
+        return ConfigurationError(message, key=key, operation=operation, store=store)
+    known = _CODES.get(code)
+    if known is None:
+        error = error_from_status(status, headers=failure.headers)
+        kind, meaning = type(error), error.message
+    else:
+        kind, meaning = known
+    message = f"{meaning} {said}"
+    if not issubclass(kind, TransientError):
+        return kind(message, key=key, operation=operation, store=store)
+    wait = retry_after(failure.headers.get("Retry-After"))
+    answered = status not in _UNSURE
+    return kind(message, key=key, operation=operation, store=store, retry_after=wait, answered=answered)
+
+
+def _quote(failure: Failure) -> str:
+    """What the service said, for who must find out why."""
+    said = f"{failure.status} {failure.code}" if _NAME.fullmatch(failure.code) else str(failure.status)
+    if failure.message and failure.code not in _SAYS_TOO_MUCH:
+        said = f"{said}: {redact(failure.message)[:500].strip()}"
+    request = failure.headers.get("x-oss-request-id", "")
+    return f"{said}; request {request}" if _REQUEST_ID.fullmatch(request) else said
