@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aiostore.capabilities import Capabilities, Guarantee
-from aiostore.drivers import azure_settings, gcs_settings, http_settings, s3_settings, swift_dialect, swift_settings
+from aiostore.drivers import (
+    azure_settings,
+    gcs_settings,
+    http_settings,
+    oss_settings,
+    s3_settings,
+    swift_dialect,
+    swift_settings,
+)
 from aiostore.drivers.gcs_multipart import MultipartStyle
 from aiostore.drivers.s3_dialect import DIALECTS, Dialect
 
@@ -51,6 +59,12 @@ def http() -> str:
         column["user metadata"] = "yes" if can.metadata else "no"
         column["sorted listings"] = "yes" if can.ordered_listing else "no"
     return _table(["read-only", "`webdav=True`"], columns)
+
+
+def oss() -> str:
+    """One column."""
+    made = oss_settings.make_driver("bucket", region="cn-hangzhou", skip_signature=True)
+    return _table(["`oss`"], [_service(made.capabilities)])
 
 
 def swift() -> str:
@@ -135,6 +149,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "gcs.md": gcs,
     "http.md": http,
     "s3.md": s3,
+    "oss.md": oss,
     "swift.md": swift,
 }
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
+from yarl import URL
 
 from aiostore import Capabilities, Conditions, Guarantee, Limits, OSSStore, Store
 from aiostore.capabilities import PartLimits
@@ -35,6 +37,11 @@ class TestOSS(StoreConformance):
         delete_batch=1000,
         checksums=("md5",),
     )
+    # 1,023 bytes at most, and no slash or backslash at the beginning.
+    refused_keys = (
+        *("/", "//", "/leading", "//leading"),
+        *("a/" * 511 + "ab", "é/" * 341 + "a"),
+    )
     secrets = tuple(account.secret for account in ACCOUNTS.values())
 
     @pytest.fixture
@@ -53,3 +60,17 @@ class TestOSS(StoreConformance):
                 yield store
             finally:
                 await store.delete_container(force=True)
+
+    async def test_a_signed_url_writes_and_deletes_the_object(self, store: Store) -> None:
+        """The type of what is sent is part of the signature."""
+        headers = {"Content-Type": "text/plain"}
+        url = URL(await store.sign("key", method="PUT", headers=headers), encoded=True)
+        async with aiohttp.ClientSession() as session:
+            async with session.put(url, data=b"value", headers={"Content-Type": "text/html"}) as refused:
+                assert refused.status == 403
+            async with session.put(url, data=b"value", headers=headers) as answer:
+                assert answer.status == 200
+            assert await store.get("key") == b"value"
+            async with session.delete(URL(await store.sign("key", method="DELETE"), encoded=True)) as answer:
+                assert answer.status == 204
+        assert not await store.exists("key")

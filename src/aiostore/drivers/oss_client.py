@@ -235,9 +235,12 @@ async def _read_failure(response: Response) -> Failure:
     said = ErrorBody("", "", "")
     try:
         data = await read_some(response, LONGEST_ERROR)
+        if not data and (told := response.headers.get("x-oss-err")) is not None:
+            # The answer to HEAD has no body.
+            data = base64.b64decode(told)
         if b"<Error" in data:
             said = parse_error(parse(data))
-    except StoreError:
+    except (StoreError, ValueError):
         # The status says enough.
         pass
     return Failure(response.status, said.code, said.message, response.headers, said.endpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 from aiohttp import web
@@ -9,12 +10,15 @@ from aiohttp import web
 from tests.servers.oss_server.application import LARGEST, Application
 
 
-def main() -> None:
-    """Serve on loopback."""
+async def main() -> None:
+    """Serve on loopback. Bodies are kept as they are sent, whatever their encoding."""
     application = web.Application(client_max_size=LARGEST)
     application.router.add_route("*", r"/{anything:[\s\S]*}", Application().handle)
-    web.run_app(application, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)
+    runner = web.AppRunner(application, access_log=None, auto_decompress=False)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", int(sys.argv[1])).start()
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())

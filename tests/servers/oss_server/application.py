@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 from collections import defaultdict
@@ -13,7 +14,7 @@ from aiohttp import web
 from tests.servers.oss_server.asked import Asked
 from tests.servers.oss_server.buckets import Buckets
 from tests.servers.oss_server.forms import Forms
-from tests.servers.oss_server.objects import Objects
+from tests.servers.oss_server.objects import Objects, check_name
 from tests.servers.oss_server.refusal import Refusal
 from tests.servers.oss_server.signatures import ACCOUNTS, REGION, authenticate
 from tests.servers.oss_server.uploads import Uploads
@@ -91,6 +92,9 @@ class Application:
             response = web.Response(status=refusal.status, body=body, headers=refusal.headers)
             if body:
                 response.content_type = "application/xml"
+            elif asked.method == "HEAD" and refusal.status != 304:
+                told = refusal.document(request_id, asked.host)
+                response.headers["x-oss-err"] = base64.b64encode(told).decode()
         response.headers["x-oss-request-id"] = request_id
         response.headers["Server"] = "AliyunOSS"
         return response
@@ -111,6 +115,8 @@ class Application:
             raise Refusal(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
         if route.name != "PostObject" and authenticate(asked) is None and not self._public(route, asked):
             raise Refusal(403, "AccessDenied", "Anonymous access is forbidden for this operation.")
+        if level == "object":
+            check_name(asked.key)
         self.asked[route.name].add(asked.headers.get("User-Agent", "").partition("/")[0])
         return await route.handler(asked)
 

@@ -92,7 +92,6 @@ class Objects:
 
     async def put(self, asked: Asked) -> web.Response:
         bucket = self.buckets.of(asked)
-        check_name(asked.key)
         asked.check_md5()
         check_forbidden(asked, bucket, asked.key)
         version = bucket.add(asked.key, with_data(described(asked), asked.body))
@@ -100,7 +99,6 @@ class Objects:
 
     async def append(self, asked: Asked) -> web.Response:
         bucket = self.buckets.of(asked)
-        check_name(asked.key)
         asked.check_md5()
         position = asked.number("position", 0, LARGEST)
         old = bucket.current(asked.key)
@@ -217,7 +215,6 @@ class Objects:
 
     async def copy(self, asked: Asked) -> web.Response:
         bucket = self.buckets.of(asked)
-        check_name(asked.key)
         version = self.source(asked)
         check_forbidden(asked, bucket, asked.key)
         new = described(asked)

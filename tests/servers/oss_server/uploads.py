@@ -14,7 +14,7 @@ from aiohttp import web
 from tests.servers.oss_server.answers import document, element, encoding, iso, quoted, shown
 from tests.servers.oss_server.asked import Asked
 from tests.servers.oss_server.buckets import Buckets
-from tests.servers.oss_server.objects import Objects, check_forbidden, check_name, described, with_data, written
+from tests.servers.oss_server.objects import Objects, check_forbidden, described, with_data, written
 from tests.servers.oss_server.refusal import Refusal, no_upload
 from tests.servers.oss_server.state import StoredPart, Uploading, crc64, etag_of
 
@@ -38,7 +38,6 @@ class Uploads:
 
     async def initiate(self, asked: Asked) -> web.Response:
         bucket = self.buckets.of(asked)
-        check_name(asked.key)
         check_forbidden(asked, bucket, asked.key)
         upload = Uploading(key=asked.key, id=secrets.token_hex(16).upper(), target=described(asked))
         bucket.uploads[upload.id] = upload
