@@ -431,7 +431,8 @@ class TestGcloudAio:
         self, server: StrictGCSEndpoint, session: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-        monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+        monkeypatch.delenv("CLOUDSDK_CONFIG", raising=False)
+        monkeypatch.setenv("HOME", str(tmp_path))  # where there are no credentials
         token = Token(session=session)
         token.token_uri = f"{server.url}/computeMetadata/v1/instance/service-accounts/default/token?recursive=true"
         assert str(await token.get()).startswith("ya29.")

@@ -109,6 +109,18 @@ class CallbackToken(Renewable[str]):
         return CallbackToken, (self._callback,)
 
 
+def _typed(info: Mapping[str, object]) -> Mapping[str, object]:
+    """A workload's credentials with the type of their source, which files leave to be guessed.
+
+    gcloud-aio-auth guesses it as of 5.6, which does not run on the first releases of Python 3.11.
+    """
+    source = info.get("credential_source")
+    if not isinstance(source, Mapping) or "type" in source:
+        return info
+    kind = next((name for name in ("file", "url") if name in source), None)
+    return info if kind is None else {**info, "credential_source": {**source, "type": kind}}
+
+
 class GoogleToken(Renewable[str]):
     """Tokens from gcloud-aio-auth, one request (or two, to impersonate) for each.
 
@@ -134,7 +146,7 @@ class GoogleToken(Renewable[str]):
             ConfigurationError: if there is one that cannot be used.
         """
         if self._info is None:
-            self._info = _read(self._source)
+            self._info = _typed(_read(self._source))
         return self._info
 
     @property
