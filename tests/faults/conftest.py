@@ -13,12 +13,14 @@ from tests.faults.table.azure import AZURITE, AzureBucket
 from tests.faults.table.backend import PART, Bucket, Settings
 from tests.faults.table.gcs import STRICT_GCS, GCSBucket
 from tests.faults.table.http import APACHE, WebBucket
+from tests.faults.table.oss import OSS_SERVER, OSSBucket
 from tests.faults.table.s3 import CEPH, LOCALSTACK, S3Bucket
 from tests.faults.table.swift import SWIFT, SwiftBucket
 from tests.servers.apache import ApacheEndpoint
 from tests.servers.azurite import AzuriteEndpoint
 from tests.servers.ceph import CephEndpoint
 from tests.servers.gcs import StrictGCSEndpoint
+from tests.servers.oss import OSSEndpoint
 from tests.servers.server import S3Endpoint
 
 B = TypeVar("B", bound=Bucket)
@@ -62,6 +64,12 @@ def swift_bucket(ceph: CephEndpoint) -> Iterator[SwiftBucket]:
     for made in existing(bucket):
         asyncio.run(_put_large(made))
         yield made
+
+
+@pytest.fixture(scope="session")
+def oss_bucket(oss: OSSEndpoint) -> Iterator[OSSBucket]:
+    """On the server that speaks OSS."""
+    yield from existing(OSSBucket(backend=OSS_SERVER, endpoint=oss, name=f"faults-{secrets.token_hex(6)}"))
 
 
 def existing(bucket: B) -> Iterator[B]:

@@ -95,8 +95,8 @@ class OSSMultipart(BaseDriver):
 
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         with self.naming("complete_multipart", upload.key):
-            headers = target_conditions(options.if_match, options.if_none_match)
-            body, _ = document(write_complete(parts))
+            body, headers = document(write_complete(parts))
+            headers |= target_conditions(options.if_match, options.if_none_match)
             query = (("uploadId", upload.id),)
             etag, answered = await self._client.ask(
                 "complete_multipart",

@@ -90,6 +90,7 @@ class Uploads:
 
     async def complete(self, asked: Asked) -> web.Response:
         upload, bucket = self.of(asked), self.buckets.of(asked)
+        asked.check_md5()
         if asked.headers.get("x-oss-complete-all", "").lower() == "yes":
             wanted = [(number, part.etag) for number, part in sorted(upload.parts.items())]
         else:
