@@ -1,4 +1,4 @@
-"""Where the examples put their objects: a directory, a bucket on the real gateway, Azurite, or the strict GCS."""
+"""Where the examples put their objects: a directory, a bucket on the real gateway, Azurite, the strict GCS, or OSS."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from aiostore import AzureStore, GCSStore, LocalStore, S3Store, Store, SwiftStore
+from aiostore import AzureStore, GCSStore, LocalStore, OSSStore, S3Store, Store, SwiftStore
 from tests.servers.azurite import AzuriteEndpoint
 from tests.servers.ceph import CephEndpoint
 from tests.servers.gcs import StrictGCSEndpoint
+from tests.servers.oss import OSSEndpoint
 from tests.servers.swift import SwiftEndpoint
 
 ROOT = Path(__file__).parents[2]
@@ -87,4 +88,21 @@ async def container(azurite: AzuriteEndpoint) -> AsyncIterator[Place]:
         await store.create_container()
         query = urlencode({"endpoint": azurite.url})
         yield Place(url=f"az://{name}?{query}", store=store, environment={"AZURE_STORAGE_KEY": azurite.key})
+        await store.delete_container(force=True)
+
+
+@pytest.fixture
+async def alibaba(oss: OSSEndpoint) -> AsyncIterator[Place]:
+    name = f"examples-{secrets.token_hex(4)}"
+    keys = {"OSS_ACCESS_KEY_ID": oss.access_key_id, "OSS_ACCESS_KEY_SECRET": oss.access_key_secret}
+    async with OSSStore(
+        name,
+        endpoint=oss.url,
+        region=oss.region,
+        access_key_id=oss.access_key_id,
+        access_key_secret=oss.access_key_secret,
+    ) as store:
+        await store.create_container()
+        query = urlencode({"endpoint": oss.url, "region": oss.region})
+        yield Place(url=f"oss://{name}?{query}", store=store, environment=keys)
         await store.delete_container(force=True)

@@ -94,6 +94,14 @@ async def test_it_works_on_google_cloud_storage_and_leaves_nothing(google: Place
     assert [upload async for upload in google.store.uploads()] == []
 
 
+async def test_it_works_on_oss_and_leaves_nothing(alibaba: Place) -> None:
+    status, output, complaint = await run(alibaba.url, environment=alibaba.environment)
+    assert (status, complaint) == (0, "")
+    assert steps(output) == ALL_STEPS
+    assert await alibaba.keys() == []
+    assert [upload async for upload in alibaba.store.uploads()] == []
+
+
 async def test_it_works_in_memory() -> None:
     status, output, complaint = await run("memory://quickstart")
     assert (status, complaint) == (0, "")
