@@ -12,6 +12,7 @@ import aiohttp
 import oss2
 import pytest
 from oss2.models import BucketVersioningConfig
+from yarl import URL
 
 from aiostore import (
     AlreadyExistsError,
@@ -93,8 +94,6 @@ async def test_each_signature_serves_every_kind_of_request(oss: OSSEndpoint, ver
         url = await store.sign("a b/ü+%", params={"response-content-type": "text/css"})
         form = await store.sign_post("up/key", max_size=10)
         async with aiohttp.ClientSession() as session:
-            from yarl import URL
-
             async with session.get(URL(url, encoded=True)) as answer:
                 assert (await answer.read(), answer.headers["Content-Type"]) == (b"hello", "text/css")
             for data, status in ((b"too long for it", 400), (b"short", 204)):
@@ -140,6 +139,13 @@ async def test_keys_and_endpoint_come_from_the_environment(oss: OSSEndpoint, mon
         async with pickle.loads(pickle.dumps(store)) as again:
             assert await again.get("key") == b"value"
     assert bucket.get_object("prefix/key").read() == b"value"
+
+
+async def test_headers_for_every_request_are_signed_where_oss_wants_it(oss: OSSEndpoint) -> None:
+    headers = {"X-OSS-Request-Payer": "requester", "X-Other": "value"}
+    async with bucket_on(oss, client_options={"headers": headers}) as (store, _):
+        await store.put("key", b"value")
+        assert await store.get("key") == b"value"
 
 
 async def test_everybody_reads_what_is_public(oss: OSSEndpoint) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from aiostore._http import xml
 from aiostore._http.bucket_xml import parse
 from aiostore._http.client import Transport
 from aiostore._http.document import LONGEST_ERROR, read_document, read_some
-from aiostore._http.redaction import redact
+from aiostore._http.redaction import HIDDEN, redact
 from aiostore._http.status import http_date
 from aiostore.body import Body, Buffers
 from aiostore.drivers.oss_auth import (
@@ -43,6 +44,9 @@ _Output = TypeVar("_Output")
 
 _SECRET_HEADERS: Final = ("authorization", "-token", "-key")
 
+_SIGNATURE: Final = re.compile(r"(OSS [\w.-]{1,128}:)[\w+/=%]+")
+"""A signature of version 1, behind the key's id."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -62,9 +66,12 @@ class Endpoint:
 
 
 class Service:
-    """What the drivers of one service share, whatever their bucket."""
+    """What the drivers of one service share, whatever their bucket.
 
-    __slots__ = ("credentials", "endpoint", "region", "skew", "transport", "version")
+    ``headers`` are sent and signed with every request, names in lower case.
+    """
+
+    __slots__ = ("credentials", "endpoint", "headers", "region", "skew", "transport", "version")
 
     def __init__(
         self,
@@ -73,16 +80,19 @@ class Service:
         version: SignatureVersion,
         credentials: CredentialsProvider,
         transport: Transport,
+        headers: Mapping[str, str] = NOTHING,
     ) -> None:
         self.endpoint = endpoint
         self.region = region
         self.version: SignatureVersion = version
         self.credentials = credentials
         self.transport = transport
+        self.headers = headers
         self.skew = 0.0
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Service, (self.endpoint, self.region, self.version, self.credentials, self.transport)
+        settings = (self.endpoint, self.region, self.version, self.credentials, self.transport, self.headers)
+        return Service, settings
 
 
 class Client:
@@ -118,6 +128,8 @@ class Client:
         service = self.service
         renewed = False
         credentials: Credentials | None = None
+        if service.headers:
+            headers = {**service.headers, **headers}
         request = Request(method=method, bucket=self.bucket, key=key or "", query=query, headers=headers)
         url = self._base if key is None else self._base + encode_path(key)
         if query:
@@ -183,7 +195,7 @@ class Client:
         credentials = self.service.credentials.ready(time.time()) or ANONYMOUS
         sent = (value for name, value in headers.items() if name.endswith(_SECRET_HEADERS))
         secrets = (credentials.access_key_secret, credentials.security_token or "", *sent)
-        return redact(text, (*secrets, *self.service.transport.secrets))
+        return _SIGNATURE.sub(rf"\1{HIDDEN}", redact(text, (*secrets, *self.service.transport.secrets)))
 
     def parse(self, read: Callable[[_Input], _Output], data: _Input, operation: str, key: str | None) -> _Output:
         """Return ``read(data)``; what it cannot read is an error of the service."""

@@ -76,8 +76,11 @@ def make_driver(
     if region is None and signature_version == "v4" and not skip_signature:
         raise ConfigurationError("signatures of version 4 name the region: give region, or set OSS_REGION")
     provider = _provider(access_key_id, access_key_secret, security_token, credentials, skip_signature=skip_signature)
-    transport = Transport(ClientOptions.of(client_options), Timeouts() if timeouts is None else timeouts)
-    service = Service(place, region or "", signature_version, provider, transport)
+    options = ClientOptions.of(client_options)
+    transport = Transport(options, Timeouts() if timeouts is None else timeouts)
+    # OSS wants every header of its own in the signature, so these cannot be left to the transport.
+    headers = {name.lower(): value for name, value in options.headers.items() if name.lower().startswith("x-oss-")}
+    service = Service(place, region or "", signature_version, provider, transport, headers)
     return OSSDriver(Client(service, bucket), verify=integrity != "off")
 
 
