@@ -442,7 +442,7 @@ class FileRead(Stream):
     """To its end: the first bytes, and then all of it read ahead."""
 
     name = "open for reading"
-    of_models: ClassVar[Mapping[str, frozenset[str]]] = {}
+    of_models: ClassVar[Mapping[str, frozenset[str]]] = {"memory": Stream.of_models["memory"]}
 
     async def act(self, cell: Cell) -> object:
         async with cell.store.open("object", "rb") as file:
