@@ -140,6 +140,19 @@ def test_patterns_and_lists_choose_sources(shell: Shell, tree: Path, tmp_path: P
     assert shell("ls", "-r", shell.base) == ""
 
 
+def test_moving_something_onto_itself_loses_nothing(shell: Shell) -> None:
+    shell("cp", "-", shell.base + "key", input=b"value")
+    shell.run("mv", shell.base + "key", shell.base + "key")
+    assert shell("cat", shell.base + "key") == "value"
+
+
+def test_a_name_that_looks_like_a_pattern_is_its_own_object_first(shell: Shell) -> None:
+    for name in ("a[1]", "a1"):
+        shell("cp", "-", shell.base + name, input=name.encode())
+    shell("rm", shell.base + "a[1]")
+    assert shell("ls", "-r", shell.base).splitlines() == [shell.base + "a1"]
+
+
 def test_a_sync_makes_both_places_equal(shell: Shell, tree: Path) -> None:
     target = shell.base + "synced"
     assert "copy     a.txt" in shell("sync", "--dry-run", str(tree), target)

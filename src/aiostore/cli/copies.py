@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import click
 
 from aiostore.cli import output
 from aiostore.cli.command import FailedError, complain, verb
-from aiostore.cli.listing import entries
+from aiostore.cli.listing import entries, is_pattern
 from aiostore.cli.objects import place_of
 
 if TYPE_CHECKING:
@@ -87,20 +88,18 @@ async def cp(
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="SOURCE... TARGET")
-@click.option("-r", "recursive", is_flag=True, help="Directories, with everything below them.")
-@_options
 @verb
-async def mv(paths: tuple[str, ...], recursive: bool, **options: Any) -> None:
-    """Copy, and delete each source when its copy is there."""
-    made = _made(**options)
-    sources = await _copy(paths, recursive=recursive, files_from=None, processes=1, options=made)
+async def mv(paths: tuple[str, ...]) -> None:
+    """Move files, objects and directories: what was copied is deleted, unless somebody wrote it anew meanwhile."""
     from aiostore import fs
 
+    *sources, target = paths
+    if not sources or STANDARD in paths:
+        raise click.UsageError("give a SOURCE and a TARGET, neither of them '-'")
+    if len(sources) > 1 and not await fs.isdir(target):
+        raise NotADirectoryError(errno.ENOTDIR, "several sources go into a directory", target)
     for source in sources:
-        if recursive and await fs.isdir(source):
-            await fs.rmtree(source)
-        else:
-            await fs.remove(source)
+        await fs.move(source, target)
 
 
 async def _copy(
@@ -117,7 +116,7 @@ async def _copy(
         raise click.UsageError("give a SOURCE and a TARGET")
     found = []
     for source in sources:
-        if source != STANDARD and any(sign in source for sign in "*["):
+        if source != STANDARD and await is_pattern(source):
             matches = [entry.path async for entry in entries(source, recursive=False, pattern=True)]
             if not matches:
                 raise FileNotFoundError(2, "nothing matches", source)

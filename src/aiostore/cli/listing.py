@@ -30,7 +30,7 @@ async def ls(path: str, long: bool, recursive: bool, expression: bool, as_human:
     from aiostore import fs
 
     found = 0
-    async for entry in entries(path, recursive=recursive, pattern=expression or any(sign in path for sign in "*[")):
+    async for entry in entries(path, recursive=recursive, pattern=expression or await is_pattern(path)):
         found += 1
         if as_json:
             output.line(path=entry.path, directory=entry.directory, size=entry.size, modified=entry.modified)
@@ -41,6 +41,13 @@ async def ls(path: str, long: bool, recursive: bool, expression: bool, as_human:
             click.echo(entry.path)
     if not found and not await fs.exists(path):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+
+
+async def is_pattern(path: str) -> bool:
+    """Whether ``path`` is meant as a pattern: an object that is called so goes before what its name would match."""
+    from aiostore import fs
+
+    return any(sign in path for sign in "*[") and not await fs.exists(path)
 
 
 class Entry(NamedTuple):

@@ -9,7 +9,7 @@ import click
 
 from aiostore.cli import output
 from aiostore.cli.command import FailedError, complain, verb
-from aiostore.cli.listing import JSON, entries
+from aiostore.cli.listing import JSON, entries, is_pattern
 
 if TYPE_CHECKING:
     from aiostore.store import Store
@@ -158,7 +158,7 @@ async def rm(paths: tuple[str, ...], recursive: bool, dry_run: bool, force: bool
 
     wanted: list[str] = []
     for path in paths:
-        pattern = any(sign in path for sign in "*[")
+        pattern = await is_pattern(path)
         if recursive or pattern:
             found = [entry async for entry in entries(path, recursive=recursive, pattern=pattern)]
             wanted += [entry.path for entry in found if not entry.directory]

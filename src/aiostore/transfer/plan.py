@@ -66,7 +66,7 @@ async def differences(first: End, second: End) -> AsyncIterator[Action]:
     """Every key of which the two places do not hold the same bytes, compared by checksum, or by reading both.
 
     Raises:
-        NotFoundError: if one of them is missing.
+        NotFoundError: if the first is missing; where the second is, every key differs.
     """
     async with (
         opened(first, second, make=False) as ends,
