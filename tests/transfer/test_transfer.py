@@ -102,6 +102,33 @@ async def test_content_headers_and_metadata_go_along() -> None:
         assert await target.get("key") == b"value" * 100
 
 
+async def test_what_is_stored_with_the_copies_can_be_chosen() -> None:
+    async with MemoryStore() as source, MemoryStore() as target:
+        await source.put("key.txt", b"value", metadata={"colour": "blue"}, cache_control="no-store")
+        wanted = transfer.Headers(content_type="text/x-other", metadata={"shape": "round"})
+        await transfer.copy(source, target, replace=wanted)
+        after = await target.head("key.txt")
+        assert (after.content_type, after.metadata, after.cache_control) == (
+            "text/x-other", {"shape": "round"}, "no-store",
+        )  # fmt: skip
+
+
+async def test_nothing_is_replaced_if_it_must_be_absent() -> None:
+    class Late(MemoryDriver):
+        """Does not list what is there, as if it had been written since."""
+
+        async def list_page(self, options: ListOptions) -> ListPage:
+            page = await super().list_page(options)
+            return ListPage(objects=[meta for meta in page.objects if meta.key != "late"])
+
+    async with await filled({"a": b"new", "b": b"new", "late": b"new"}) as source, Store(Late()) as target:
+        await target.put("a", b"old")
+        await target.put("late", b"old")
+        summary = await transfer.copy(source, target, compare="never", if_absent=True)
+        assert (summary.copied, summary.replaced, summary.skipped, summary.failed) == (1, 0, 2, 0)
+        assert [await target.get(key) for key in ("a", "b", "late")] == [b"old", b"new", b"old"]
+
+
 @pytest.mark.parametrize(("encoding", "stored"), [("gzip", "gzip"), ("zstd", "zstd"), ("none", None)])
 async def test_a_transfer_changes_the_encoding_on_the_way(encoding: str, stored: str | None) -> None:
     async with MemoryStore() as source, MemoryStore() as target:

@@ -16,8 +16,8 @@ without being decoded, together with content headers and metadata; where both en
 
 from __future__ import annotations
 
-from aiostore.transfer.objects import copy_object
+from aiostore.transfer.objects import Headers, copy_object
 from aiostore.transfer.plan import Action, Compare, differences, plan
 from aiostore.transfer.run import Failure, Summary, copy, sync
 
-__all__ = ["Action", "Compare", "Failure", "Summary", "copy", "copy_object", "differences", "plan", "sync"]
+__all__ = ["Action", "Compare", "Failure", "Headers", "Summary", "copy", "copy_object", "differences", "plan", "sync"]

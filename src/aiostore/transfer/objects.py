@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from aiostore import checksums
@@ -17,6 +18,15 @@ Verify: TypeAlias = Literal["auto", True]
 compared with the source once more, and read again for that if it holds no checksum (not if it is re-encoded)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headers:
+    """What is stored with the copies instead of what their sources have; None keeps that."""
+
+    content_type: str | None = None
+    cache_control: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+
 async def copy_object(
     source: Store,
     key: str,
@@ -26,11 +36,14 @@ async def copy_object(
     reencode: str | None = None,
     level: int | None = None,
     if_absent: bool = False,
+    best_effort: bool = False,
+    replace: Headers | None = None,
     verify: Verify = "auto",
 ) -> PutResult:
     """Copy one object with content headers and metadata; on the service's side if both stores are of one service.
 
     Bytes travel as they are stored. ``reencode`` changes their content encoding on the way (``"none"`` undoes it).
+    ``replace`` changes what is stored with them; the bytes then travel also within one service.
 
     Raises:
         NotFoundError: if there is no such object.
@@ -39,8 +52,9 @@ async def copy_object(
         ObjectChangedError: if the source was replaced meanwhile; nothing is written then.
     """
     return await copy_between(
-        Ends.of(source, target), key, target_key or key, reencode, level, if_absent=if_absent, verify=verify
-    )
+        Ends.of(source, target), key, target_key or key, reencode, level,
+        if_absent=if_absent, best_effort=best_effort, replace=replace, verify=verify,
+    )  # fmt: skip
 
 
 async def copy_between(
@@ -52,12 +66,14 @@ async def copy_between(
     *,
     if_absent: bool,
     verify: Verify,
+    best_effort: bool = False,
+    replace: Headers | None = None,
 ) -> PutResult:
     """:func:`copy_object`, for ends that were looked at before."""
     source, target = ends.source, ends.target
-    if ends.container is not None and reencode is None:
+    if ends.container is not None and reencode is None and replace is None:
         try:
-            result = await _at_the_service(ends, key, target_key, if_absent=if_absent)
+            result = await _at_the_service(ends, key, target_key, if_absent=if_absent, best_effort=best_effort)
         except (PermissionDeniedError, NotSupportedError):
             # Who may write to one container need not be allowed to read the other one, which has its own store.
             pass
@@ -66,7 +82,7 @@ async def copy_between(
                 await _compare(ends, await source.head(key), target_key, None)
             return result
     async with source.stream(key, raw=True) as stream:
-        meta = stream.meta
+        meta, new = stream.meta, replace or Headers()
         wanted = meta.content_encoding if reencode is None else _none(reencode)
         written = _Written(stream) if verify is True else None
         chunks = stream if written is None else written
@@ -77,13 +93,14 @@ async def copy_between(
         result = await target.put(
             target_key,
             data,
-            content_type=meta.content_type,
+            content_type=meta.content_type if new.content_type is None else new.content_type,
             content_encoding=wanted,
             content_disposition=meta.content_disposition,
             content_language=meta.content_language,
-            cache_control=meta.cache_control,
-            metadata=meta.metadata,
+            cache_control=meta.cache_control if new.cache_control is None else new.cache_control,
+            metadata=meta.metadata if new.metadata is None else new.metadata,
             if_absent=if_absent,
+            best_effort=best_effort,
         )
     if written is not None and wanted == meta.content_encoding:
         await _compare(ends, meta, target_key, written.hexdigest())
@@ -94,13 +111,14 @@ def _none(encoding: str) -> str | None:
     return None if encoding in {"none", "identity", ""} else encoding
 
 
-async def _at_the_service(ends: Ends, key: str, target_key: str, *, if_absent: bool) -> PutResult:
+async def _at_the_service(ends: Ends, key: str, target_key: str, *, if_absent: bool, best_effort: bool) -> PutResult:
     # Both keys with their prefixes: the copy is made by a store of the whole container.
     return await ends.target._prefixed("").copy(
         ends.source._prefix + key,
         ends.target._prefix + target_key,
         source_container=ends.container,
         if_absent=if_absent,
+        best_effort=best_effort,
     )
 
 

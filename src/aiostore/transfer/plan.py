@@ -17,10 +17,10 @@ from aiostore.transfer.listing import in_order, merged
 from aiostore.transfer.objects import digest
 from aiostore.types import ObjectMeta
 
-Compare: TypeAlias = Literal["size+mtime", "mtime", "size", "etag", "checksum", "bytes", "never"]
+Compare: TypeAlias = Literal["size+mtime", "mtime", "size", "etag", "checksum", "bytes", "exists", "never"]
 """When an object that is there already is taken for the same: equal size and a target that is not older, one of these
 alone, equal ETags, equal checksums (one that both stores hold), equal bytes (which are read where there is no such
-checksum), or never, so that everything is transferred."""
+checksum), always, so that nothing is replaced, or never, so that everything is transferred."""
 
 Kind: TypeAlias = Literal["copy", "replace", "skip", "delete"]
 
@@ -162,6 +162,10 @@ async def _by_bytes(ends: Ends, mine: ObjectMeta, theirs: ObjectMeta) -> str:
     return "" if same else "other bytes"
 
 
+async def _always(_ends: Ends, _mine: ObjectMeta, _theirs: ObjectMeta) -> str:
+    return ""
+
+
 async def _never(_ends: Ends, _mine: ObjectMeta, _theirs: ObjectMeta) -> str:
     return "asked for"
 
@@ -175,5 +179,6 @@ _COMPARISONS = {
     "etag": _by_etag,
     "checksum": _by_checksum,
     "bytes": _by_bytes,
+    "exists": _always,
     "never": _never,
 }

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from aiostore._engine import codecs
 from aiostore._engine.bulk import Bulk, each
 from aiostore._engine.gather import gather
-from aiostore.errors import ConfigurationError
+from aiostore.errors import AlreadyExistsError, ConfigurationError
 from aiostore.transfer import worker
 from aiostore.transfer.ends import End, Ends, opened
-from aiostore.transfer.objects import Verify, copy_between
+from aiostore.transfer.objects import Headers, Verify, copy_between
 from aiostore.transfer.plan import Action, Compare, actions
 from aiostore.types import Progress
 
@@ -69,6 +70,9 @@ async def copy(
     compare: Compare = "size+mtime",
     reencode: str | None = None,
     level: int | None = None,
+    if_absent: bool = False,
+    best_effort: bool = False,
+    replace: Headers | None = None,
     verify: Verify = "auto",
     dry_run: bool = False,
     concurrency: int | None = None,
@@ -82,14 +86,18 @@ async def copy(
     None). A cancelled call leaves no object half written. With ``processes`` the keys are spread over so many new
     processes, each with stores of its own; both ends must be URLs, paths, or stores that can be pickled.
 
+    ``if_absent`` replaces nothing, also not what is written meanwhile, whatever ``compare`` says: what is there is
+    skipped. Services that cannot promise that refuse it, unless ``best_effort`` takes what they do.
+
     Raises:
         ConfigurationError: if an end or option is none.
         NotFoundError: if there is no source.
     """
-    return await _run(
-        source, target, _Options(include, exclude, compare, reencode, level, verify, dry_run, concurrency, progress),
-        delete=False, processes=processes,
+    options = _Options(
+        include, exclude, "exists" if if_absent else compare, reencode, level, verify, dry_run, concurrency, progress,
+        if_absent=if_absent, best_effort=best_effort, replace=replace,
     )  # fmt: skip
+    return await _run(source, target, options, delete=False, processes=processes)
 
 
 async def sync(
@@ -135,6 +143,9 @@ class _Options:
     progress: Progress | None
     share: tuple[int, int] = (0, 1)
     """Which of how many shares of the keys."""
+    if_absent: bool = False
+    best_effort: bool = False
+    replace: Headers | None = None
 
 
 async def _run(source: End, target: End, options: _Options, *, delete: bool, processes: int) -> Summary:
@@ -158,7 +169,7 @@ async def _spread(source: End, target: End, options: _Options, processes: int) -
     whole = Summary()
 
     async def share(number: int) -> None:
-        theirs = replace(options, progress=None, share=(number, processes))
+        theirs = dataclasses.replace(options, progress=None, share=(number, processes))
         whole.merge(await worker.run(_run_share, source, target, theirs))
         if options.progress is not None:
             options.progress(whole.bytes, None)
@@ -186,8 +197,9 @@ def _actions(ends: Ends, options: _Options, *, delete: bool) -> AsyncGenerator[A
 async def _copies(ends: Ends, options: _Options, summary: Summary) -> None:
     async def one(action: Action) -> None:
         await copy_between(
-            ends, action.key, action.key, options.reencode, options.level, if_absent=False, verify=options.verify
-        )
+            ends, action.key, action.key, options.reencode, options.level, verify=options.verify,
+            if_absent=options.if_absent, best_effort=options.best_effort, replace=options.replace,
+        )  # fmt: skip
 
     under_way: dict[int, Action] = {}
 
@@ -207,7 +219,11 @@ async def _copies(ends: Ends, options: _Options, summary: Summary) -> None:
         concurrency=options.concurrency,
     ) as results:  # fmt: skip
         async for result in results:
-            summary.add(under_way.pop(result.index), result.error)
+            action, error = under_way.pop(result.index), result.error
+            if options.if_absent and isinstance(error, AlreadyExistsError):
+                # Somebody wrote it since it was listed: it is left as any other that is there.
+                action, error = dataclasses.replace(action, kind="skip"), None
+            summary.add(action, error)
             if options.progress is not None:
                 options.progress(summary.bytes, None)
 
