@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from aiostore.drivers.s3_errors import Demand, Failure, to_store_error
+from aiostore._http.failure import Demand, Failure
+from aiostore.drivers.s3_errors import to_store_error
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,

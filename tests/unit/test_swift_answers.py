@@ -15,9 +15,10 @@ from aiostore import (
     UnauthenticatedError,
     UnavailableError,
 )
+from aiostore._http.failure import Failure
 from aiostore.drivers.keystone import endpoint_of, read_grant
 from aiostore.drivers.swift_dialect import Info, read_info
-from aiostore.drivers.swift_errors import Failure, plain_text, to_store_error
+from aiostore.drivers.swift_errors import plain_text, to_store_error
 from aiostore.drivers.swift_headers import mark_segments, metadata_headers, own_crc32c, own_upload
 
 
@@ -35,23 +36,23 @@ from aiostore.drivers.swift_headers import mark_segments, metadata_headers, own_
     ],
 )
 def test_a_status_is_an_error(status: int, operation: str, kind: type[StoreError]) -> None:
-    assert type(to_store_error(Failure(status, "", {}), operation=operation)) is kind
+    assert type(to_store_error(Failure(status), operation=operation)) is kind
 
 
 def test_a_refused_creation_is_an_object_that_exists() -> None:
-    assert type(to_store_error(Failure(412, "", {}), operation="put", demand="absent")) is AlreadyExistsError
+    assert type(to_store_error(Failure(412), operation="put", demand="absent")) is AlreadyExistsError
 
 
 def test_a_write_that_broke_off_may_have_happened() -> None:
     for status, answered in ((500, False), (503, False), (504, False), (429, True), (422, True)):
-        error = to_store_error(Failure(status, "", {}), operation="put")
+        error = to_store_error(Failure(status), operation="put")
         assert getattr(error, "answered", None) is answered
 
 
 def test_a_key_that_is_too_long_is_told_from_other_bad_requests() -> None:
-    assert type(to_store_error(Failure(400, "", {}), operation="put", key="é" * 600)) is InvalidKeyError
-    assert type(to_store_error(Failure(400, "", {}), operation="put", key="short")) is StoreError
-    said = Failure(400, "Metadata value longer than 256: x", {})
+    assert type(to_store_error(Failure(400), operation="put", key="é" * 600)) is InvalidKeyError
+    assert type(to_store_error(Failure(400), operation="put", key="short")) is StoreError
+    said = Failure(400, message="Metadata value longer than 256: x")
     assert type(to_store_error(said, operation="put", key="short")) is ConfigurationError
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from aiostore._http import xml
-from aiostore.drivers.azure_errors import Failure
+from aiostore._http.failure import Failure
 from aiostore.drivers.azure_xml import parse_error
 from aiostore.errors import StoreError, UnavailableError
 

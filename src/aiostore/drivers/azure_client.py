@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from aiostore._http.client import Transport
 from aiostore._http.document import LONGEST_ERROR, read_document, read_some
+from aiostore._http.failure import Demand, Failure
 from aiostore._http.redaction import redact
 from aiostore._http.status import http_date
 from aiostore.body import Body
 from aiostore.drivers.azure_address import Address, check_container, encode_key, encode_query
 from aiostore.drivers.azure_auth import VERSION
 from aiostore.drivers.azure_credentials import Authorizer
-from aiostore.drivers.azure_errors import NO_CONTAINER, RENEWABLE, Demand, Failure, to_store_error
+from aiostore.drivers.azure_errors import NO_CONTAINER, RENEWABLE, to_store_error
 from aiostore.drivers.azure_xml import parse_error
 from aiostore.errors import NotFoundError, StoreError, TransientError, UnavailableError
 from aiostore.types import NOTHING

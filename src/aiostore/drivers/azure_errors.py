@@ -6,12 +6,10 @@ https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final
 
-from aiostore._http.redaction import redact
-from aiostore._http.status import error_from_status, retry_after
+from aiostore._http.failure import EXISTS, GONE, Demand, Failure, Meaning, Meanings
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
@@ -23,33 +21,16 @@ from aiostore.errors import (
     PermissionDeniedError,
     PreconditionFailedError,
     RateLimitedError,
-    RequestTimeoutError,
     StoreError,
-    TransientError,
     UnauthenticatedError,
     UnavailableError,
 )
-
-
-class Failure(NamedTuple):
-    """An answer that is no success: what its status line, headers and body say."""
-
-    status: int
-    code: str
-    message: str
-    headers: Mapping[str, str]
-
-
-Demand: TypeAlias = Literal["", "absent", "match"]
-"""What a write demands of the object that it replaces: nothing, that there is none, or that it is a certain one."""
 
 NO_CONTAINER: Final = frozenset({"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled"})
 """The codes of a container that is missing, not of an object."""
 
 RENEWABLE: Final = frozenset({"InvalidAuthenticationInfo", "AuthenticationFailed"})
 """The codes that a new token may cure."""
-
-_Meaning = tuple[type[StoreError], str]
 
 _ARCHIVED: Final = "the object is archived; restore it first, then read it when the restoration is done"
 _LEASED: Final = "somebody holds a lease on the object or container; wait until it is released, or break it"
@@ -60,7 +41,7 @@ _RIVAL: Final = (
     "another writer has published this object while its parts were sent, which drops all others' parts; write it again"
 )
 
-_CODES: Final[Mapping[str, _Meaning]] = {
+_CODES: Final[Mapping[str, Meaning]] = {
     "BlobNotFound": (NotFoundError, _NO_OBJECT),
     "ResourceNotFound": (NotFoundError, "there is no such object, container or account"),
     "ContainerNotFound": (NotFoundError, "there is no such container; create it, or check its name and the endpoint"),
@@ -151,78 +132,45 @@ _CODES: Final[Mapping[str, _Meaning]] = {
     "TooManyRequests": (RateLimitedError, "the service asks for fewer requests"),
 }
 
-_STATUS: Final[Mapping[int, _Meaning]] = {
-    304: (NotModifiedError, "the object has not changed"),
-    400: (StoreError, "the service does not accept the request"),
-    401: _CODES["NoAuthenticationInformation"],
-    403: (PermissionDeniedError, "the credentials do not allow this"),
-    404: _CODES["ResourceNotFound"],
-    405: _CODES["UnsupportedHttpVerb"],
-    408: (RequestTimeoutError, "the service waited too long for the request's bytes"),
-    409: (PreconditionFailedError, "the request conflicts with the state of the object"),
-    410: (NotFoundError, _NO_OBJECT),
-    412: _CODES["ConditionNotMet"],
-    413: _CODES["RequestBodyTooLarge"],
-    416: _CODES["InvalidRange"],
-    429: _CODES["TooManyRequests"],
-    500: _CODES["InternalError"],
-    501: _CODES["NotImplemented"],
-    502: (UnavailableError, "the service's gateway failed"),
-    503: _CODES["ServerBusy"],
-    504: (UnavailableError, "the service's gateway waited too long"),
-}
+_NOT_MODIFIED: Final = (NotModifiedError, "the object has not changed")
 
-_UNSURE: Final = frozenset({500, 502, 504})
-"""The answers of a service that broke down, or of a gateway before it: the request may have been carried out."""
-
-_SAYS_TOO_MUCH: Final = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo", "CannotVerifyCopySource"})
-"""The codes whose message may repeat what was signed, or a signed URL."""
-
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,63}")
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
+_MEANINGS: Final = Meanings(
+    codes=_CODES,
+    statuses={
+        401: _CODES["NoAuthenticationInformation"],
+        404: _CODES["ResourceNotFound"],
+        410: (NotFoundError, _NO_OBJECT),
+        503: _CODES["ServerBusy"],
+    },
+    says_too_much=frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo", "CannotVerifyCopySource"}),
+    request_id="x-ms-request-id",
+)
 
 
 def to_store_error(
     failure: Failure, *, operation: str, key: str | None = None, store: str | None = None, demand: Demand = ""
 ) -> StoreError:
     """Return the error that ``failure`` means, as the answer to a request with this ``demand``."""
-    status, code = failure.status, failure.code
-    found = _meaning(status, code, failure.message)
-    if found is None:
-        said = redact(failure.message)[:500]
-        return error_from_status(status, said, headers=failure.headers, key=key, operation=operation, store=store)
-    kind, meaning = found
-    if demand == "absent" and (code in {"BlobAlreadyExists", "InvalidBlockList"} or kind is _STATUS[412][0]):
-        kind, meaning = AlreadyExistsError, "the object exists already"
+    code = failure.code
+    # The request's id and time follow on lines of their own.
+    failure = failure._replace(message=failure.message.partition("\n")[0])
+    meaning = _meaning(failure)
+    kind = meaning[0]
+    if demand == "absent" and (code in {"BlobAlreadyExists", "InvalidBlockList"} or kind is PreconditionFailedError):
+        meaning = EXISTS
     elif demand == "match" and kind is NotFoundError and code not in NO_CONTAINER:
-        kind, meaning = PreconditionFailedError, "there is no object that could be what the condition demands"
-    message = f"{meaning} ({_quote(failure)})"
-    if not issubclass(kind, TransientError):
-        return kind(message, key=key, operation=operation, store=store)
-    wait = retry_after(failure.headers.get("Retry-After"))
-    answered = status not in _UNSURE
-    return kind(message, key=key, operation=operation, store=store, retry_after=wait, answered=answered)
+        meaning = GONE
+    return _MEANINGS.error(failure, meaning, operation=operation, key=key, store=store)
 
 
-def _meaning(status: int, code: str, message: str) -> _Meaning | None:
+def _meaning(failure: Failure) -> Meaning:
+    status, code = failure.status, failure.code
     if status == 304:
         # The code of a condition that does not hold is the same.
-        return _STATUS[status]
-    if code == "CannotVerifyCopySource":
+        return _NOT_MODIFIED
+    if code == "CannotVerifyCopySource" and status not in {404, 409}:
         # The status is what the source's own service has answered.
-        return _CODES[code] if status in {404, 409} else (_STATUS.get(status, _STATUS[400])[0], _CODES[code][1])
-    if (known := _CODES.get(code)) is not None:
-        return known
-    if status == 400 and "contentmd5" in message.lower():
+        return _MEANINGS.of(failure._replace(code=""))[0], _CODES[code][1]
+    if code not in _CODES and status == 400 and "contentmd5" in failure.message.lower():
         return _CODES["Md5Mismatch"]
-    return _STATUS.get(status)
-
-
-def _quote(failure: Failure) -> str:
-    """What the service said, for who must find out why."""
-    said = f"{failure.status} {failure.code}" if _NAME.fullmatch(failure.code) else str(failure.status)
-    if failure.message and failure.code not in _SAYS_TOO_MUCH:
-        # The request's id and time follow on lines of their own.
-        said = f"{said}: {redact(failure.message.partition(chr(10))[0])[:500].strip()}"
-    request = failure.headers.get("x-ms-request-id", "")
-    return f"{said}; request {request}" if _REQUEST_ID.fullmatch(request) else said
+    return _MEANINGS.of(failure)

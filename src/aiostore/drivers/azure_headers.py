@@ -17,11 +17,11 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
 
+from aiostore._http.failure import Demand
 from aiostore._http.metadata import decode_value, encode_value
 from aiostore._http.status import http_date, range_header, unquote_etag
 from aiostore.drivers.azure_auth import SNAPSHOT
 from aiostore.drivers.azure_client import Query
-from aiostore.drivers.azure_errors import Demand
 from aiostore.drivers.base_conditions import refuse_options
 from aiostore.errors import ConfigurationError, NotFoundError, NotSupportedError
 from aiostore.types import NOTHING, Encryption, GetOptions, Match, ObjectMeta, PutOptions, object_meta

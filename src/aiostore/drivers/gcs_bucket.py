@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Final
 
 from aiostore._http.document import read_document
+from aiostore._http.failure import Failure
 from aiostore.drivers.gcs_client import encode_key, object_url
 from aiostore.drivers.gcs_composite import HIDDEN
 from aiostore.drivers.gcs_conditions import GCSConditions
-from aiostore.drivers.gcs_errors import Failure, to_store_error
+from aiostore.drivers.gcs_errors import no_bucket, to_store_error
 from aiostore.drivers.gcs_related import batch, parse_batch
 from aiostore.drivers.gcs_resource import FIELDS, to_meta
 from aiostore.errors import (
@@ -103,7 +104,7 @@ class GCSBucket(GCSConditions):
         results = []
         for key, failure in zip(keys, outcomes, strict=True):
             error: StoreError | None = None
-            if failure is not None and (failure.status != 404 or failure.no_bucket):
+            if failure is not None and (failure.status != 404 or no_bucket(failure)):
                 shown = failure._replace(message=client.hide(failure.message))
                 error = to_store_error(shown, key=key, operation="delete_many", store=self.location)
             results.append(DeleteResult(key=key, error=error))

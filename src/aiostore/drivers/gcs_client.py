@@ -14,10 +14,11 @@ from urllib.parse import quote
 
 from aiostore._http.client import Transport
 from aiostore._http.document import LONGEST_ERROR, read_document, read_some
+from aiostore._http.failure import Demand
 from aiostore._http.redaction import redact
 from aiostore.body import Body, Buffers
 from aiostore.drivers.gcs_credentials import TokenProvider
-from aiostore.drivers.gcs_errors import Demand, read_failure, to_store_error
+from aiostore.drivers.gcs_errors import no_bucket, read_failure, to_store_error
 from aiostore.drivers.gcs_resource import Resource
 from aiostore.errors import StoreError, TransientError, UnavailableError
 from aiostore.types import NOTHING
@@ -123,7 +124,7 @@ class Client:
                         continue
                 failure = read_failure(response.status, response.headers, data)
                 failure = failure._replace(message=self.hide(failure.message, sent))
-                if absent_ok and response.status == 404 and not failure.no_bucket:
+                if absent_ok and response.status == 404 and not no_bucket(failure):
                     return response
                 raise to_store_error(failure, operation=operation, key=key, store=self.store, demand=demand)
         except StoreError as failed:

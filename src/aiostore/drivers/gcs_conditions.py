@@ -13,10 +13,10 @@ from email.utils import format_datetime
 from typing import cast
 
 from aiostore import checksums
+from aiostore._http.failure import Demand
 from aiostore.body import Body
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.gcs_client import Client, encode_key, object_url
-from aiostore.drivers.gcs_errors import Demand
 from aiostore.drivers.gcs_resource import etags, predefined_acl
 from aiostore.errors import NotFoundError, NotSupportedError, PreconditionFailedError
 from aiostore.types import ANY, Buffer, GetOptions, Match, PutOptions

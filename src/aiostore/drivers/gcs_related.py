@@ -11,8 +11,9 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
+from aiostore._http.failure import Failure
 from aiostore.body import Body, Buffers
-from aiostore.drivers.gcs_errors import Failure, read_failure
+from aiostore.drivers.gcs_errors import read_failure
 from aiostore.drivers.gcs_resource import Resource
 from aiostore.errors import ConfigurationError, UnavailableError
 from aiostore.types import Buffer

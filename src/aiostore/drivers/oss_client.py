@@ -14,6 +14,7 @@ from aiostore._http import xml
 from aiostore._http.bucket_xml import parse
 from aiostore._http.client import Transport
 from aiostore._http.document import LONGEST_ERROR, read_document, read_some
+from aiostore._http.failure import Failure
 from aiostore._http.redaction import HIDDEN, redact
 from aiostore._http.status import http_date
 from aiostore.body import Body, Buffers
@@ -29,7 +30,7 @@ from aiostore.drivers.oss_auth import (
     sign_query,
 )
 from aiostore.drivers.oss_credentials import ANONYMOUS, CredentialsProvider
-from aiostore.drivers.oss_errors import EXPIRED, SKEWED, Failure, to_store_error
+from aiostore.drivers.oss_errors import EXPIRED, SKEWED, to_store_error
 from aiostore.drivers.oss_xml import ErrorBody, parse_error
 from aiostore.errors import ConfigurationError, NotFoundError, StoreError, TransientError, UnavailableError
 from aiostore.types import NOTHING, SignedPost

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
-from aiostore._http.redaction import redact
-from aiostore._http.status import error_from_status, retry_after
+from aiostore._http.failure import Failure, Meaning, Meanings
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
@@ -24,21 +23,9 @@ from aiostore.errors import (
     RateLimitedError,
     RequestTimeoutError,
     StoreError,
-    TransientError,
     UnauthenticatedError,
     UnavailableError,
 )
-
-
-class Failure(NamedTuple):
-    """An answer that is no success. ``endpoint`` is where the bucket is, if the answer tells."""
-
-    status: int
-    code: str
-    message: str
-    headers: Mapping[str, str]
-    endpoint: str = ""
-
 
 EXPIRED: Final = frozenset({"SecurityTokenExpired", "InvalidSecurityToken", "InvalidAccessKeyId"})
 """The codes that new credentials may cure."""
@@ -48,7 +35,7 @@ SKEWED: Final = "RequestTimeTooSkewed"
 
 _SLOW: Final = (RateLimitedError, "the service asks for fewer requests")
 
-_CODES: Final[Mapping[str, tuple[type[StoreError], str]]] = {
+_CODES: Final[Mapping[str, Meaning]] = {
     "NoSuchKey": (NotFoundError, "there is no such object"),
     "NoSuchBucket": (NotFoundError, "there is no such bucket; create it, or check its name and the endpoint"),
     "NoSuchUpload": (NotFoundError, "there is no such multipart upload: it was completed, aborted or expired"),
@@ -96,45 +83,21 @@ _CODES: Final[Mapping[str, tuple[type[StoreError], str]]] = {
     "OperationAborted": (UnavailableError, "another request changes the same thing at this moment"),
 }
 
-_UNSURE: Final = frozenset({500, 502, 504})
-"""The answers of a service that broke down, or of a gateway before it: the request may have been carried out."""
+_MEANINGS: Final = Meanings(
+    codes=_CODES,
+    statuses={},
+    says_too_much=frozenset({"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken"}),
+    request_id="x-oss-request-id",
+)
 
-_SAYS_TOO_MUCH: Final = frozenset({"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken"})
-"""The codes whose message may repeat keys or the signature."""
-
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,63}")
 _HOST: Final = re.compile(r"[a-z0-9.-]{1,200}")
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 
 def to_store_error(failure: Failure, *, operation: str, key: str | None = None, store: str | None = None) -> StoreError:
     """Return the error that ``failure`` means."""
-    status, code = failure.status, failure.code
-    said = f"({_quote(failure)})"
-    if failure.endpoint and _HOST.fullmatch(failure.endpoint) and status in {301, 307, 403}:
-        message = f"the bucket is at {failure.endpoint}; set endpoint and region to it {said}"
-        return ConfigurationError(message, key=key, operation=operation, store=store)
-    if code == "InvalidArgument" and "signing region" in failure.message.lower():
-        message = f"the bucket is in another region than the one that was signed for; set region {said}"
-        return ConfigurationError(message, key=key, operation=operation, store=store)
-    known = _CODES.get(code)
-    if known is None:
-        error = error_from_status(status, headers=failure.headers)
-        kind, meaning = type(error), error.message
-    else:
-        kind, meaning = known
-    message = f"{meaning} {said}"
-    if not issubclass(kind, TransientError):
-        return kind(message, key=key, operation=operation, store=store)
-    wait = retry_after(failure.headers.get("Retry-After"))
-    answered = status not in _UNSURE
-    return kind(message, key=key, operation=operation, store=store, retry_after=wait, answered=answered)
-
-
-def _quote(failure: Failure) -> str:
-    """What the service said, for who must find out why."""
-    said = f"{failure.status} {failure.code}" if _NAME.fullmatch(failure.code) else str(failure.status)
-    if failure.message and failure.code not in _SAYS_TOO_MUCH:
-        said = f"{said}: {redact(failure.message)[:500].strip()}"
-    request = failure.headers.get("x-oss-request-id", "")
-    return f"{said}; request {request}" if _REQUEST_ID.fullmatch(request) else said
+    meaning = _MEANINGS.of(failure)
+    if failure.home and _HOST.fullmatch(failure.home) and failure.status in {301, 307, 403}:
+        meaning = ConfigurationError, f"the bucket is at {failure.home}; set endpoint and region to it"
+    elif failure.code == "InvalidArgument" and "signing region" in failure.message.lower():
+        meaning = ConfigurationError, "the bucket is in another region than the one that was signed for; set region"
+    return _MEANINGS.error(failure, meaning, operation=operation, key=key, store=store)

@@ -14,13 +14,14 @@ from aiostore._http import xml
 from aiostore._http.bucket_xml import parse
 from aiostore._http.client import Transport
 from aiostore._http.document import LONGEST_ERROR, read_document, read_some
+from aiostore._http.failure import Demand, Failure
 from aiostore._http.redaction import redact
 from aiostore._http.status import http_date
 from aiostore.body import Body
 from aiostore.drivers.aws_credentials import ANONYMOUS, CredentialsProvider
 from aiostore.drivers.s3_address import Address, Endpoint, locate
 from aiostore.drivers.s3_dialect import Dialect
-from aiostore.drivers.s3_errors import RENEWABLE, SKEWED, WRONG_REGION, Demand, Failure, to_store_error
+from aiostore.drivers.s3_errors import RENEWABLE, SKEWED, WRONG_REGION, to_store_error
 from aiostore.drivers.s3_xml import ErrorBody, parse_error
 from aiostore.drivers.sigv4 import (
     EMPTY_PAYLOAD,
@@ -295,14 +296,14 @@ class Client:
 
         Only the region is taken from the answer, never a host: signatures go to nobody else.
         """
-        if self.bucket is None or failure.region in {"", site.address.region}:
+        if self.bucket is None or failure.home in {"", site.address.region}:
             return None
         if failure.status not in {301, 302, 307, 308} and failure.code not in WRONG_REGION:
             return None
-        moved = self._locate(failure.region)
+        moved = self._locate(failure.home)
         if moved.address == site.address:
             return None
-        self.service.regions[self.bucket] = failure.region
+        self.service.regions[self.bucket] = failure.home
         self._site = moved
         return moved
 

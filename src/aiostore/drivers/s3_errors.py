@@ -5,12 +5,10 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final
 
-from aiostore._http.redaction import redact
-from aiostore._http.status import retry_after
+from aiostore._http.failure import EXISTS, GONE, Demand, Failure, Meaning, Meanings
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
@@ -25,24 +23,9 @@ from aiostore.errors import (
     RateLimitedError,
     RequestTimeoutError,
     StoreError,
-    TransientError,
     UnauthenticatedError,
     UnavailableError,
 )
-
-
-class Failure(NamedTuple):
-    """An answer that is no success: what its status line, headers and body say. ``region`` is where the bucket is."""
-
-    status: int
-    code: str
-    message: str
-    headers: Mapping[str, str]
-    region: str = ""
-
-
-Demand: TypeAlias = Literal["", "absent", "match"]
-"""What a write demands of the object that it replaces: nothing, that there is none, or that it is a certain one."""
 
 EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 """The codes of credentials that were valid once."""
@@ -62,9 +45,7 @@ WRONG_REGION: Final = frozenset({
 })  # fmt: skip
 """The codes that come with the region to ask instead."""
 
-_Meaning = tuple[type[StoreError], str]
-
-_CODES: Final[Mapping[str, _Meaning]] = {
+_CODES: Final[Mapping[str, Meaning]] = {
     "NoSuchKey": (NotFoundError, "there is no such object"),
     "NoSuchBucket": (NotFoundError, "there is no such bucket; create it, or check its name and the endpoint"),
     "NoSuchUpload": (NotFoundError, "there is no such multipart upload: it was completed, aborted or expired"),
@@ -129,39 +110,21 @@ _CODES: Final[Mapping[str, _Meaning]] = {
     **dict.fromkeys(EXPIRED, (UnauthenticatedError, "the credentials have expired; give new ones")),
 }
 
-_STATUS: Final[Mapping[int, _Meaning]] = {
-    301: _CODES["PermanentRedirect"],
-    304: _CODES["NotModified"],
-    307: _CODES["TemporaryRedirect"],
-    400: (StoreError, "the service does not accept the request"),
-    401: (UnauthenticatedError, "the service wants credentials"),
-    403: _CODES["AccessDenied"],
-    404: (NotFoundError, "there is no such object or bucket"),
-    405: _CODES["MethodNotAllowed"],
-    408: _CODES["RequestTimeout"],
-    409: (PreconditionFailedError, "the request conflicts with the state of the object"),
-    412: _CODES["PreconditionFailed"],
-    413: _CODES["EntityTooLarge"],
-    416: _CODES["InvalidRange"],
-    429: _CODES["TooManyRequests"],
-    500: _CODES["InternalError"],
-    501: _CODES["NotImplemented"],
-    502: (UnavailableError, "the service's gateway failed"),
-    503: _CODES["ServiceUnavailable"],
-    504: (UnavailableError, "the service's gateway waited too long"),
-}
-
-_UNSURE: Final = frozenset({500, 502, 504})
-"""The answers of a service that broke down, or of a gateway before it: the request may have been carried out."""
-
-_SAYS_TOO_MUCH: Final = frozenset({
-    "SignatureDoesNotMatch", "AuthorizationHeaderMalformed", "InvalidAccessKeyId", "InvalidToken",
-    "InvalidClientTokenId",
-})  # fmt: skip
-"""The codes whose message may repeat keys or the signature."""
-
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,63}")
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.:/+=-]{1,100}")
+_MEANINGS: Final = Meanings(
+    codes=_CODES,
+    statuses={
+        301: _CODES["PermanentRedirect"],
+        307: _CODES["TemporaryRedirect"],
+        401: (UnauthenticatedError, "the service wants credentials"),
+        403: _CODES["AccessDenied"],
+        404: (NotFoundError, "there is no such object or bucket"),
+    },
+    says_too_much=frozenset({
+        "SignatureDoesNotMatch", "AuthorizationHeaderMalformed", "InvalidAccessKeyId", "InvalidToken",
+        "InvalidClientTokenId",
+    }),
+    request_id="x-amz-request-id",
+)  # fmt: skip
 
 
 def to_store_error(
@@ -169,38 +132,18 @@ def to_store_error(
 ) -> StoreError:
     """Return the error that ``failure`` means, as the answer to a request with this ``demand``."""
     status, code = failure.status, failure.code
-    kind, meaning = _meaning(status, code)
+    meaning = _MEANINGS.of(failure)
     if code == "NoSuchKey" and operation in {"put_part", "list_parts", "complete_multipart"}:
-        meaning = _CODES["NoSuchUpload"][1]
+        meaning = _CODES["NoSuchUpload"]
     if demand == "absent" and (status == 412 or code == "PreconditionFailed"):
-        kind, meaning = AlreadyExistsError, "the object exists already"
+        meaning = EXISTS
     elif demand == "match" and code == "NoSuchKey":
-        kind, meaning = PreconditionFailedError, "there is no object that could be what the condition demands"
-    elif status == 400 and kind is StoreError and "invalid version" in failure.message.lower():
-        kind, meaning = _CODES["NoSuchVersion"]
-    elif status == 400 and kind is StoreError and key is not None and "\0" in key:
+        meaning = GONE
+    elif status == 400 and meaning[0] is StoreError and "invalid version" in failure.message.lower():
+        meaning = _CODES["NoSuchVersion"]
+    elif status == 400 and meaning[0] is StoreError and key is not None and "\0" in key:
         # What gateways answer that cannot hold such a key, in whatever words.
-        kind, meaning = _CODES["InvalidURI"]
-    message = f"{meaning} ({_quote(failure)})"
-    if not issubclass(kind, TransientError):
-        return kind(message, key=key, operation=operation, store=store)
-    wait = retry_after(failure.headers.get("Retry-After"))
-    answered = status not in _UNSURE or code not in {"", "InternalError"}
-    return kind(message, key=key, operation=operation, store=store, retry_after=wait, answered=answered)
-
-
-def _meaning(status: int, code: str) -> _Meaning:
-    if (known := _CODES.get(code) or _STATUS.get(status)) is not None:
-        return known
-    if status >= 500:
-        return _CODES["InternalError"]
-    return StoreError, "the service does not accept the request"
-
-
-def _quote(failure: Failure) -> str:
-    """What the service said, for who must find out why."""
-    said = f"{failure.status} {failure.code}" if _NAME.fullmatch(failure.code) else str(failure.status)
-    if failure.message and failure.code not in _SAYS_TOO_MUCH:
-        said = f"{said}: {redact(failure.message)[:500].strip()}"
-    request = failure.headers.get("x-amz-request-id", "")
-    return f"{said}; request {request}" if _REQUEST_ID.fullmatch(request) else said
+        meaning = _CODES["InvalidURI"]
+    # A RADOS Gateway answers 500 with a code of its own to what it has refused.
+    sure = True if code not in {"", "InternalError"} else None
+    return _MEANINGS.error(failure, meaning, operation=operation, key=key, store=store, answered=sure)

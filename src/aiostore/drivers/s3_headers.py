@@ -16,12 +16,12 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import Final
 
+from aiostore._http.failure import Demand
 from aiostore._http.metadata import decode_value, encode_value
 from aiostore._http.status import http_date, range_header, unquote_etag
 from aiostore.capabilities import Conditions, Guarantee
 from aiostore.checksums import MD5_OF_PARTS
 from aiostore.drivers.s3_dialect import Dialect
-from aiostore.drivers.s3_errors import Demand
 from aiostore.drivers.sigv4 import encode_query
 from aiostore.errors import ConfigurationError, NotSupportedError
 from aiostore.types import ANY, NOTHING, Encryption, GetOptions, Match, ObjectMeta, PutOptions, object_meta

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote
 
+from aiostore._http.failure import Failure
 from aiostore.body import Buffers
 from aiostore.drivers.swift_client import Client
-from aiostore.drivers.swift_errors import Failure, to_store_error
+from aiostore.drivers.swift_errors import to_store_error
 from aiostore.errors import NotFoundError, StoreError, UnavailableError
-from aiostore.types import NOTHING
 
 _TEXT: Final = {"content-type": "text/plain"}
 
@@ -89,4 +89,4 @@ def _error(client: Client, status: str, operation: str) -> StoreError:
         return UnavailableError("the token has ended meanwhile", operation=operation, store=client.store)
     if not code.isdecimal():
         return UnavailableError(f"the service says {client.hide(status)!r}", operation=operation, store=client.store)
-    return to_store_error(Failure(int(code), client.hide(status[3:].strip()), NOTHING), operation=operation)
+    return to_store_error(Failure(int(code), message=client.hide(status[3:].strip())), operation=operation)

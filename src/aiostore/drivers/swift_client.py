@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 
 from aiostore._http.client import Transport
 from aiostore._http.document import LONGEST_ERROR, discard, read_document, read_some
+from aiostore._http.failure import Demand, Failure
 from aiostore._http.redaction import redact
 from aiostore.body import Body
 from aiostore.drivers.sigv4 import encode_path
 from aiostore.drivers.swift_access import Access, AccessProvider
 from aiostore.drivers.swift_dialect import Dialect, Info, read_info
-from aiostore.drivers.swift_errors import Demand, Failure, plain_text, to_store_error
+from aiostore.drivers.swift_errors import plain_text, to_store_error
 from aiostore.errors import ConfigurationError, StoreError, UnavailableError
 from aiostore.types import NOTHING
 
@@ -188,4 +189,4 @@ class Client:
         # The status says enough.
         with suppress(StoreError):
             text = plain_text(await read_some(response, LONGEST_ERROR))
-        return Failure(response.status, self.hide(text), response.headers)
+        return Failure(response.status, "", self.hide(text), response.headers)
