@@ -24,6 +24,7 @@ from aiostore import (
     connect,
 )
 from tests.servers.oss import OSSEndpoint
+from tests.unit.raw_http import Request, serve
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -189,10 +190,65 @@ async def test_wrong_keys_are_said_to_be_wrong_and_not_shown(oss: OSSEndpoint) -
         assert "WrongSecret0123456789" not in f"{caught.value!r}{store!r}"
 
 
-async def test_another_region_is_a_matter_of_configuration(oss: OSSEndpoint) -> None:
+@pytest.mark.parametrize("version", ["v1", "v4"])
+async def test_a_bucket_is_found_in_another_region(oss: OSSEndpoint, version: str) -> None:
+    options = {"endpoint": "http://oss-cn-beijing.aliyuncs.com", "client_options": {"proxy": oss.url}, "region": None}
+    async with bucket_on(oss, signature_version=version, **options) as (store, bucket):
+        assert not await store.exists("key")
+        await store.put("key", b"value")
+        assert bucket.get_object("key").read() == b"value"
+        signed = await store.sign("key")
+        assert signed.startswith(f"http://{bucket.bucket_name}.oss-cn-hangzhou.aliyuncs.com/key?")
+        assert await store.sibling(bucket.bucket_name).get("key") == b"value"
+
+
+async def test_a_signature_for_another_region_than_the_endpoints_is_made_anew(oss: OSSEndpoint) -> None:
+    endpoint = "http://oss-cn-hangzhou-internal.aliyuncs.com"
+    options = {"endpoint": endpoint, "client_options": {"proxy": oss.url}, "region": "cn-beijing"}
+    async with bucket_on(oss, **options) as (store, bucket):
+        await store.put("key", b"value")
+        assert bucket.get_object("key").read() == b"value"
+
+
+async def test_a_region_that_nothing_tells_is_a_matter_of_configuration(oss: OSSEndpoint) -> None:
     async with bucket_on(oss, region="cn-beijing") as (store, _):
         with pytest.raises(ConfigurationError, match="region"):
             await store.get("key")
+
+
+async def test_internal_endpoints_of_other_regions_are_not_tried(oss: OSSEndpoint) -> None:
+    endpoint = "http://oss-cn-beijing-internal.aliyuncs.com"
+    async with bucket_on(oss, endpoint=endpoint, client_options={"proxy": oss.url}, region=None) as (store, _):
+        with pytest.raises(ConfigurationError, match=r"oss-cn-hangzhou\.aliyuncs\.com"):
+            await store.get("key")
+
+
+@pytest.mark.parametrize(
+    "home",
+    [
+        "oss-cn-hangzhou.example.com",
+        "oss-cn-hangzhou.aliyuncs.com.example.com",
+        "example.com/oss-cn-hangzhou.aliyuncs.com",
+        "user@oss-cn-hangzhou.aliyuncs.com",
+        "oss-cn-hangzhou.aliyuncs.com:8080",
+        "oss-cn-hangzhou.aliyuncs.com\n",
+    ],
+)
+async def test_signatures_go_to_no_host_that_an_answer_names(home: str) -> None:
+    said = f"<Error><Code>AccessDenied</Code><Message>Elsewhere.</Message><Endpoint>{home}</Endpoint></Error>".encode()
+
+    async def respond(request: Request) -> None:
+        await request.body()
+        request.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said))
+
+    options: dict[str, Any] = {"access_key_id": "LTAI5tExample", "access_key_secret": "ExampleSecret0123"}
+    async with serve(respond) as server:
+        proxy = {"proxy": server.url}
+        endpoint = "http://oss-cn-beijing.aliyuncs.com"
+        async with OSSStore("bucket", endpoint=endpoint, client_options=proxy, **options) as store:
+            with pytest.raises((ConfigurationError, PermissionDeniedError)):
+                await store.get("key")
+        assert {dict(request.headers)["Host"] for request in server.requests} == {"bucket.oss-cn-beijing.aliyuncs.com"}
 
 
 @pytest.mark.parametrize(

@@ -319,6 +319,16 @@ class TestOss2:
         bucket.put_object("a/b", host.encode())
         assert _bucket(server, "v1", "vhosted").get_object("a/b").read() == host.encode()
 
+    def test_a_bucket_is_asked_for_where_it_is(self, server: OSSEndpoint) -> None:
+        auth = oss2.AuthV4(server.access_key_id, server.access_key_secret)
+        _bucket(server, "v4", "at-home").create_bucket()
+        endpoint, region = "http://oss-cn-beijing.aliyuncs.com", "cn-beijing"
+        abroad = oss2.Bucket(auth, endpoint, "at-home", region=region, proxies={"http": server.url})
+        for ask in (abroad.list_objects, lambda: abroad.head_object("key")):
+            with pytest.raises(oss2.exceptions.AccessDenied) as refused:
+                ask()
+            assert refused.value.details["Endpoint"] == "oss-cn-hangzhou.aliyuncs.com"
+
 
 @covers("PostObject")
 @pytest.mark.parametrize("version", ["v1", "v4"])

@@ -1,4 +1,7 @@
-"""One signed request to OSS, and the one resend that belongs to it: with fresh credentials."""
+"""One signed request to OSS, and the resends that belong to it: to another region, with fresh credentials.
+
+Each happens at most once per request, and what was learnt is kept: the next request is right at once.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from aiostore._http import xml
 from aiostore._http.bucket_xml import parse
@@ -30,7 +32,8 @@ from aiostore.drivers.oss_auth import (
     sign_query,
 )
 from aiostore.drivers.oss_credentials import ANONYMOUS, CredentialsProvider
-from aiostore.drivers.oss_errors import EXPIRED, SKEWED, to_store_error
+from aiostore.drivers.oss_endpoint import Endpoint, region_of
+from aiostore.drivers.oss_errors import EXPIRED, SKEWED, is_signed_for_another_region, to_store_error
 from aiostore.drivers.oss_xml import ErrorBody, parse_error
 from aiostore.errors import ConfigurationError, NotFoundError, StoreError, TransientError, UnavailableError
 from aiostore.types import NOTHING, SignedPost
@@ -49,30 +52,14 @@ _SIGNATURE: Final = re.compile(r"(OSS [\w.-]{1,128}:)[\w+/=%]+")
 """A signature of version 1, behind the key's id."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where requests go: ``scheme://host``, and whether the bucket is part of the host, of the path, or neither."""
-
-    scheme: str
-    host: str
-    style: str
-
-    def base(self, bucket: str) -> str:
-        """The URL of a bucket, or of the account if it is empty; it ends with a slash."""
-        if not bucket or self.style == "cname":
-            return f"{self.scheme}://{self.host}/"
-        if self.style == "virtual":
-            return f"{self.scheme}://{bucket}.{self.host}/"
-        return f"{self.scheme}://{self.host}/{bucket}/"
-
-
 class Service:
     """What the drivers of one service share, whatever their bucket.
 
-    ``headers`` are sent and signed with every request, names in lower case.
+    ``headers`` are sent and signed with every request, names in lower case. ``regions`` is what was learnt of buckets:
+    where they are.
     """
 
-    __slots__ = ("credentials", "endpoint", "headers", "region", "skew", "transport", "version")
+    __slots__ = ("credentials", "endpoint", "headers", "region", "regions", "skew", "transport", "version")
 
     def __init__(
         self,
@@ -89,6 +76,7 @@ class Service:
         self.credentials = credentials
         self.transport = transport
         self.headers = headers
+        self.regions: dict[str, str] = {}
         self.skew = 0.0
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -96,16 +84,25 @@ class Service:
         return Service, settings
 
 
+class _Site(NamedTuple):
+    """Where the requests of one bucket go, and the region that they are signed for."""
+
+    base: str
+    region: str
+
+
 class Client:
     """Sends the requests of one bucket, or of the account where ``bucket`` is empty."""
 
-    __slots__ = ("_base", "bucket", "service", "store")
+    __slots__ = ("_site", "bucket", "service", "store")
 
     def __init__(self, service: Service, bucket: str) -> None:
         self.service = service
         self.bucket = bucket
         self.store = f"oss://{bucket}"
-        self._base = service.endpoint.base(bucket)
+        learnt = service.regions.get(bucket)
+        place = service.endpoint if learnt is None else service.endpoint.within(learnt) or service.endpoint
+        self._site = _Site(place.base(bucket), learnt or service.region)
 
     def __reduce__(self) -> tuple[object, ...]:
         return Client, (self.service, self.bucket)
@@ -126,15 +123,15 @@ class Client:
 
         ``key`` of None is the bucket itself. With ``absent_ok`` a missing object (not: bucket) is success.
         """
-        service = self.service
-        renewed = False
+        service, site = self.service, self._site
+        moved = renewed = False
         credentials: Credentials | None = None
         if service.headers:
             headers = {**service.headers, **headers}
         request = Request(method=method, bucket=self.bucket, key=key or "", query=query, headers=headers)
-        url = self._base if key is None else self._base + encode_path(key)
+        rest = "" if key is None else encode_path(key)
         if query:
-            url = f"{url}?{encode_query(query)}"
+            rest = f"{rest}?{encode_query(query)}"
         try:
             while True:
                 now = time.time() + service.skew
@@ -142,11 +139,14 @@ class Client:
                     credentials = service.credentials.ready(now) or await service.credentials.fetch()
                 signed = headers
                 if credentials is not ANONYMOUS:
-                    signed = sign_headers(request, credentials, now, service.region, service.version)
-                response = await service.transport.request(method, url, signed, body, slow=slow)
+                    signed = sign_headers(request, credentials, now, site.region, service.version)
+                response = await service.transport.request(method, site.base + rest, signed, body, slow=slow)
                 if response.status < 300:
                     return response
                 failure = await _read_failure(response)
+                if not moved and (elsewhere := self._elsewhere(failure, site)) is not None:
+                    moved, site = True, elsewhere
+                    continue
                 if not renewed and failure.code in EXPIRED:
                     fresh = await service.credentials.fetch(credentials)
                     if fresh != credentials:
@@ -213,8 +213,9 @@ class Client:
         service = self.service
         credentials, now = await self._signer()
         request = Request(method=method, bucket=self.bucket, key=key, query=query, headers=headers)
-        signed = sign_query(request, credentials, now, service.region, service.version, expires_in)
-        return f"{self._base}{encode_path(key)}?{encode_query(signed)}"
+        site = self._site
+        signed = sign_query(request, credentials, now, site.region, service.version, expires_in)
+        return f"{site.base}{encode_path(key)}?{encode_query(signed)}"
 
     async def sign_post(
         self, key: str, conditions: list[list[object]], fields: Mapping[str, str], expires_in: float
@@ -223,9 +224,9 @@ class Client:
         service = self.service
         credentials, now = await self._signer()
         signed = sign_form(
-            self.bucket, key, conditions, fields, credentials, now, service.region, service.version, expires_in
+            self.bucket, key, conditions, fields, credentials, now, self._site.region, service.version, expires_in
         )
-        return SignedPost(url=self._base, fields=signed)
+        return SignedPost(url=self._site.base, fields=signed)
 
     async def _signer(self) -> tuple[Credentials, float]:
         service = self.service
@@ -236,6 +237,24 @@ class Client:
                 "a store without credentials cannot sign; give it some, or use the plain URL if the object is public"
             )
         return credentials, now
+
+    def _elsewhere(self, failure: Failure, site: _Site) -> _Site | None:
+        """Where the bucket is, if the answer says that it is not where we asked.
+
+        Only the region is taken from the answer, never a host: signatures go to nobody else.
+        """
+        region = region_of(failure.home)
+        if region is None and is_signed_for_another_region(failure):
+            # The region that was given is not the one that the endpoint's name says.
+            region = region_of(self.service.endpoint.host)
+        if region is None or not self.bucket:
+            return None
+        place = self.service.endpoint.within(region)
+        if place is None or (moved := _Site(place.base(self.bucket), region)) == site:
+            return None
+        self.service.regions[self.bucket] = region
+        self._site = moved
+        return moved
 
 
 def document(data: bytes) -> tuple[Body, dict[str, str]]:

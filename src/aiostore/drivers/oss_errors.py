@@ -93,11 +93,16 @@ _MEANINGS: Final = Meanings(
 _HOST: Final = re.compile(r"[a-z0-9.-]{1,200}")
 
 
+def is_signed_for_another_region(failure: Failure) -> bool:
+    """Whether the signature names a region that the endpoint is not in."""
+    return failure.code == "InvalidArgument" and "signing region" in failure.message.lower()
+
+
 def to_store_error(failure: Failure, *, operation: str, key: str | None = None, store: str | None = None) -> StoreError:
     """Return the error that ``failure`` means."""
     meaning = _MEANINGS.of(failure)
     if failure.home and _HOST.fullmatch(failure.home) and failure.status in {301, 307, 403}:
         meaning = ConfigurationError, f"the bucket is at {failure.home}; set endpoint and region to it"
-    elif failure.code == "InvalidArgument" and "signing region" in failure.message.lower():
+    elif is_signed_for_another_region(failure):
         meaning = ConfigurationError, "the bucket is in another region than the one that was signed for; set region"
     return _MEANINGS.error(failure, meaning, operation=operation, key=key, store=store)

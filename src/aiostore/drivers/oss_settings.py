@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiostore._http.client import Transport
 from aiostore.drivers.oss import OSSDriver
 from aiostore.drivers.oss_auth import Credentials, SignatureVersion
-from aiostore.drivers.oss_client import Client, Endpoint, Service
+from aiostore.drivers.oss_client import Client, Service
 from aiostore.drivers.oss_credentials import (
     ANONYMOUS,
     CallbackCredentials,
@@ -24,10 +22,10 @@ from aiostore.drivers.oss_credentials import (
     EnvironmentCredentials,
     StaticCredentials,
 )
+from aiostore.drivers.oss_endpoint import parse_endpoint, public_endpoint, region_of
 from aiostore.errors import ConfigurationError
 from aiostore.policies import ClientOptions, Integrity, Timeouts
 
-_REGION_IN_HOST: Final = re.compile(r"oss-([a-z]{2}-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com(?:\.cn)?")
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
@@ -67,12 +65,12 @@ def make_driver(
     if region is not None:
         region = region.removeprefix("oss-")
     if endpoint is None:
-        endpoint = _public(region, internal=internal, accelerate=accelerate)
+        endpoint = public_endpoint(region, internal=internal, accelerate=accelerate)
     elif internal or accelerate:
         raise ConfigurationError("endpoint says already which one it is; leave internal and accelerate out")
-    place = _endpoint(endpoint, virtual_hosted=virtual_hosted, cname=cname)
-    if region is None and (found := _REGION_IN_HOST.fullmatch(place.host)) is not None:
-        region = found[1]
+    place = parse_endpoint(endpoint, virtual_hosted=virtual_hosted, cname=cname)
+    if region is None:
+        region = region_of(place.host)
     if region is None and signature_version == "v4" and not skip_signature:
         raise ConfigurationError("signatures of version 4 name the region: give region, or set OSS_REGION")
     provider = _provider(access_key_id, access_key_secret, security_token, credentials, skip_signature=skip_signature)
@@ -82,45 +80,6 @@ def make_driver(
     headers = {name.lower(): value for name, value in options.headers.items() if name.lower().startswith("x-oss-")}
     service = Service(place, region or "", signature_version, provider, transport, headers)
     return OSSDriver(Client(service, bucket), verify=integrity != "off")
-
-
-def _public(region: str | None, *, internal: bool, accelerate: bool) -> str:
-    if internal and accelerate:
-        raise ConfigurationError("choose one of internal and accelerate")
-    if accelerate:
-        return "https://oss-accelerate.aliyuncs.com"
-    if region is None:
-        raise ConfigurationError("give region or endpoint, or set OSS_REGION or OSS_ENDPOINT")
-    if re.fullmatch(r"[a-z0-9-]+", region) is None:
-        raise ConfigurationError(f"{region!r} is no region of OSS, such as 'cn-hangzhou'")
-    return f"https://oss-{region}{'-internal' if internal else ''}.aliyuncs.com"
-
-
-def _endpoint(url: str, *, virtual_hosted: bool | None, cname: bool) -> Endpoint:
-    parts = urlsplit(url if "://" in url else f"https://{url}")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ConfigurationError(
-            "endpoint is a URL of scheme, host and port, such as https://oss-cn-hangzhou.aliyuncs.com"
-        )
-    if parts.username is not None:
-        raise ConfigurationError("endpoint holds credentials; give access_key_id and access_key_secret instead")
-    if cname:
-        if virtual_hosted is False:
-            raise ConfigurationError("a cname names the bucket; leave virtual_hosted out")
-        return Endpoint(scheme=parts.scheme, host=parts.netloc, style="cname")
-    if virtual_hosted is None:
-        virtual_hosted = not _is_address(parts.hostname)
-    return Endpoint(scheme=parts.scheme, host=parts.netloc, style="virtual" if virtual_hosted else "path")
-
-
-def _is_address(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _provider(

@@ -113,6 +113,12 @@ class Application:
         )
         if route is None:
             raise Refusal(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+        if asked.region not in {"", REGION} and asked.bucket in self.buckets.all:
+            message = (
+                "The bucket you are attempting to access must be addressed using the specified endpoint. Please send "
+                "all future requests to this endpoint."
+            )
+            raise Refusal(403, "AccessDenied", message, fields={"Endpoint": f"oss-{REGION}.aliyuncs.com"})
         if route.name != "PostObject" and authenticate(asked) is None and not self._public(route, asked):
             raise Refusal(403, "AccessDenied", "Anonymous access is forbidden for this operation.")
         if level == "object":

@@ -18,6 +18,7 @@ DOMAIN = ".aliyuncs.com"
 
 CONTENT = ("Content-Type", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Expires")
 META = "x-oss-meta-"
+_REGION = re.compile(r"(?:^|\.)oss-([a-z]{2}-[a-z0-9-]+?)(?:-internal)?$")
 _TAG = re.compile(r"[\w+\-=.:/ ]*", re.ASCII)
 
 
@@ -40,9 +41,12 @@ class Asked:
             self.bucket = first if rest else ""
             self.key = decoded[1:]
             self.accelerated = "accelerate" in host
+            found = _REGION.search(host.removesuffix(DOMAIN))
+            self.region = found[1] if found else ""
         else:
             self.bucket, _, self.key = decoded[1:].partition("/")
             self.accelerated = False
+            self.region = ""
 
     @property
     def encodes(self) -> bool:
