@@ -15,7 +15,7 @@ PARTS = PartLimits(min_size=1, max_size=5 * 1024**3, max_count=1000)
 
 OPERATIONS = frozenset(
     {
-        *("head", "get", "put", "delete", "delete_many", "list_page", "copy", "sign", "set_metadata"),
+        *("head", "get", "put", "delete", "delete_many", "list_page", "copy", "sign", "sign_post", "set_metadata"),
         *("create_multipart", "put_part", "copy_part", "list_parts", "complete_multipart", "abort_multipart"),
         *("list_multipart", "list_ranges", "list_versions", "restore"),
         *("sibling", "create_container", "delete_container", "list_containers"),

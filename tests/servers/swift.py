@@ -183,8 +183,10 @@ use = egg:swift#proxy_logging
 use = egg:swift#listing_formats
 [filter:tempurl]
 use = egg:swift#tempurl
+allowed_digests = sha1 sha256 sha512
 [filter:formpost]
 use = egg:swift#formpost
+allowed_digests = sha1 sha256 sha512
 [filter:staticweb]
 use = egg:swift#staticweb
 [filter:copy]

@@ -32,7 +32,7 @@ from aiostore.drivers.swift_headers import (
 )
 from aiostore.drivers.swift_segments import SegmentContainer, is_static
 from aiostore.drivers.swift_slo import SwiftLargeObjects
-from aiostore.drivers.swift_tempurl import temp_url
+from aiostore.drivers.swift_tempurl import temp_form, temp_url
 from aiostore.errors import (
     AlreadyExistsError,
     InvalidRangeError,
@@ -49,8 +49,10 @@ from aiostore.types import (
     GetOptions,
     GetResult,
     ObjectMeta,
+    PostOptions,
     PutOptions,
     PutResult,
+    SignedPost,
     SignOptions,
 )
 
@@ -58,6 +60,9 @@ _DEFAULTS = Info()
 
 _SMALL = 32 * 1024
 """Bytes of a body that is sent on the chance that there is no object yet, which saves asking what would be replaced."""
+
+_FILENAME = "${filename}"
+"""What stands for the name of the file in the key of a form."""
 
 
 class SwiftDriver(SwiftLargeObjects, SwiftContainer):
@@ -77,7 +82,7 @@ class SwiftDriver(SwiftLargeObjects, SwiftContainer):
         self._temp_url_digest = temp_url_digest or dialect.digest
         self._location = f"swift://{client.container}"
         self._known: Info | None = None
-        self._operations = self.operations - dialect.missing - (set() if temp_url_key else {"sign"})
+        self._operations = self.operations - dialect.missing - (set() if temp_url_key else {"sign", "sign_post"})
         self._capabilities = self._describe(_DEFAULTS)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -307,16 +312,35 @@ class SwiftDriver(SwiftLargeObjects, SwiftContainer):
         with self.naming("sign", key):
             if options.headers:
                 raise NotSupportedError("a temporary URL of Swift cannot demand headers; sign without them")
-            url = await self._client.url(key)
             return temp_url(
                 options.method,
-                url,
+                await self._client.url(""),
+                await self._client.url(key),
                 options.params,
                 self._temp_url_key,
                 self._temp_url_digest,
                 options.expires_in,
                 time.time(),
             )
+
+    async def sign_post(self, key: str, options: PostOptions) -> SignedPost:
+        """A form of the FormPost middleware, which puts the file's own name behind what is signed.
+
+        So ``key`` ends in ``${filename}``. Sizes have an upper bound only, and any content type is taken.
+        """
+        if self._temp_url_key is None or "sign_post" in self._dialect.missing:
+            raise self.refusal("sign_post", key)
+        with self.naming("sign_post", key):
+            prefix = key.removesuffix(_FILENAME)
+            if prefix == key or _FILENAME in prefix:
+                raise NotSupportedError(f"a form of Swift puts the file's name behind the key; end it in {_FILENAME}")
+            if options.min_size or options.content_type is not None:
+                raise NotSupportedError("a form of Swift bounds the size from above only; leave the others out")
+            most = self.capabilities.max_put if options.max_size is None else options.max_size
+            url = await self._client.url(prefix)
+            secret, digest = self._temp_url_key, self._temp_url_digest
+            fields = temp_form(url, options.fields, most, secret, digest, options.expires_in, time.time())
+        return SignedPost(url=url, fields=fields)
 
 
 def _remake(client: Client, verified: bool, temp_url_key: str | None, temp_url_digest: str | None) -> SwiftDriver:

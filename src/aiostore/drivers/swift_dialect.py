@@ -47,7 +47,8 @@ _DIALECTS: Final = (
         complete=Conditions(if_absent=Guarantee.BEST_EFFORT),
     ),
     # A RADOS Gateway, up to Reef: conditions on writes are ignored; a copy of a large object shares its segments, and
-    # a copy of a range is one of the whole; a manifest is not shown; versions are not listed.
+    # a copy of a range is one of the whole; a manifest is not shown; versions are not listed; a form looks for the
+    # container in the tenant of the account's name.
     Dialect(
         name="ceph",
         manifests=False,
@@ -55,7 +56,7 @@ _DIALECTS: Final = (
         leading_slashes=False,
         page_size=1000,
         digest="sha1",
-        missing=frozenset({"copy", "copy_part", "list_ranges", "list_versions", "restore"}),
+        missing=frozenset({"copy", "copy_part", "list_ranges", "list_versions", "restore", "sign_post"}),
     ),
 )
 
