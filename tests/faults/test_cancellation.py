@@ -21,8 +21,9 @@ import pytest
 from aiostore.testing import Call, Fault
 from tests.faults.faults import Delay
 from tests.faults.table.backend import PART
+from tests.faults.table.buckets import primitive_of_request
 from tests.faults.table.cells import Cell, behind_faulty_driver, behind_proxy, is_of_proxy
-from tests.faults.table.s3 import S3Bucket, primitive_of_request
+from tests.faults.table.s3 import S3Bucket
 
 MOST_STEPS = 1000
 

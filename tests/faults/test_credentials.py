@@ -13,8 +13,9 @@ from aiostore.drivers.sigv4 import Credentials
 from tests.faults.faults import Answer
 from tests.faults.relay import Request
 from tests.faults.table.backend import Settings
+from tests.faults.table.buckets import error_document
 from tests.faults.table.cells import Cell, behind_proxy
-from tests.faults.table.s3 import S3_PART, S3Bucket, error_document
+from tests.faults.table.s3 import S3_PART, S3Bucket
 
 
 class Issuer:

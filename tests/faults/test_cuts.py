@@ -13,8 +13,9 @@ from aiostore import Limits
 from tests.faults.faults import CutResponse
 from tests.faults.relay import Exchange
 from tests.faults.table.backend import PART, Settings
+from tests.faults.table.buckets import primitive_of_request
 from tests.faults.table.cells import LARGE, SMALL, Cell, behind_proxy
-from tests.faults.table.s3 import S3Bucket, primitive_of_request
+from tests.faults.table.s3 import S3Bucket
 
 property_test = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 cut = pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from aiostore import CorruptedError, NotSupportedError
 from tests.faults.faults import Flip
 from tests.faults.table.backend import Settings
+from tests.faults.table.buckets import primitive_of_request
 from tests.faults.table.cells import LARGE, SMALL, Cell, behind_proxy
 from tests.faults.table.faults import FlipUpload
-from tests.faults.table.s3 import S3_PART, S3Bucket, primitive_of_request
+from tests.faults.table.s3 import S3_PART, S3Bucket
 
 property_test = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -13,8 +13,9 @@ from aiostore import ConnectionLostError, WriteOutcomeUnknownError
 from tests.faults import faults
 from tests.faults.faults import LoseResponse
 from tests.faults.http1 import Sink
+from tests.faults.table.buckets import primitive_of_request
 from tests.faults.table.cells import Cell, behind_proxy
-from tests.faults.table.s3 import S3_PART, S3Bucket, primitive_of_request
+from tests.faults.table.s3 import S3_PART, S3Bucket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

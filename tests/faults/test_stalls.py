@@ -12,8 +12,9 @@ import pytest
 from aiostore import RequestTimeoutError, Timeouts
 from tests.faults.faults import Delay, Drip, Stall
 from tests.faults.table.backend import Settings
+from tests.faults.table.buckets import primitive_of_request
 from tests.faults.table.cells import behind_proxy
-from tests.faults.table.s3 import S3_PART, S3Bucket, primitive_of_request
+from tests.faults.table.s3 import S3_PART, S3Bucket
 
 SHORT = Timeouts(connect=5, stall=0.2, stall_bytes=50, response=0.3, slow_response=0.6)
 WINDOW = SHORT.stall
