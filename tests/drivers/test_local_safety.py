@@ -16,9 +16,11 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+import anyio
 import pytest
 
 from aiostore.body import Buffers
@@ -679,6 +681,60 @@ async def test_a_cancelled_write_waits_for_its_thread_and_leaves_nothing(
         await task
     assert ended.is_set()
     assert files_below(root) == []
+
+
+async def test_a_scope_that_cancels_waits_for_the_thread_and_does_not_spin(
+    driver: LocalDriver, root: Path, monkeypatch: pytest.MonkeyPatch, drafts: str
+) -> None:
+    entered, go_on, _ = slow(monkeypatch, os, "pwritev")
+    loop = asyncio.get_running_loop()
+    computed: list[float] = []
+
+    def end(begun: float) -> None:
+        computed.append(time.thread_time() - begun)
+        go_on.set()
+
+    async def cancel() -> None:
+        await until(entered)
+        scope.cancel()
+        loop.call_later(0.3, end, time.thread_time())
+
+    with anyio.CancelScope() as scope:
+        canceller = asyncio.create_task(cancel())
+        await put(driver, "a/key", bytes(5 * MIB))
+    await canceller
+    assert scope.cancelled_caught
+    assert computed[0] < 0.15, "half of the waiting time was computed"
+    assert files_below(root) == []
+
+
+async def test_writes_that_wait_for_the_disk_leave_the_threads_of_the_loop_alone(
+    driver: LocalDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, go_on, _ = slow(monkeypatch, os, "pwrite")
+    writes = [asyncio.create_task(put(driver, f"key{number}", b"1")) for number in range(38)]
+    await until(entered)
+    names = await asyncio.wait_for(asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80), 10)
+    go_on.set()
+    await asyncio.gather(*writes)
+    assert names
+
+
+async def test_a_call_cancelled_before_a_thread_takes_it_never_begins(driver: LocalDriver, root: Path) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
+    go_on = threading.Event()
+    busy = loop.run_in_executor(None, go_on.wait, 20)
+    ran: list[int] = []
+    task = asyncio.create_task(local_thread.run_briefly(lambda: ran.append(1)))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    await busy
+    await loop.run_in_executor(None, go_on.wait, 20)
+    assert ran == []
 
 
 async def test_a_cancelled_read_closes_its_file(driver: LocalDriver, monkeypatch: pytest.MonkeyPatch) -> None:

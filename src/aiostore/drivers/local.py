@@ -52,7 +52,7 @@ from aiostore.drivers.local_object import (
     tags_of,
 )
 from aiostore.drivers.local_stream import BytesStream, FileStream
-from aiostore.drivers.local_thread import Stop, run
+from aiostore.drivers.local_thread import Stop, run, run_briefly
 from aiostore.drivers.local_write import ObjectWriting, PartWriting, check_of, creates, verified, write
 from aiostore.errors import (
     ConfigurationError,
@@ -155,7 +155,7 @@ class LocalDriver(BaseDriver):
 
     async def head(self, key: str, options: GetOptions) -> ObjectMeta:
         with self.naming("head", key):
-            return await run(lambda: self._head(key, options))
+            return await run_briefly(lambda: self._head(key, options))
 
     def _head(self, key: str, options: GetOptions) -> ObjectMeta:
         refuse_options(options, *READ_OPTIONS)
@@ -167,7 +167,7 @@ class LocalDriver(BaseDriver):
 
     async def get(self, key: str, options: GetOptions) -> GetResult:
         with self.naming("get", key):
-            return await run(lambda: self._get(key, options), undo=_close)
+            return await run_briefly(lambda: self._get(key, options), undo=_close)
 
     def _get(self, key: str, options: GetOptions) -> GetResult:
         refuse_options(options, *READ_OPTIONS)
@@ -292,7 +292,7 @@ class LocalDriver(BaseDriver):
     async def get_tags(self, key: str, version: str | None = None) -> Mapping[str, str]:
         with self.naming("get_tags", key):
             refuse_options(GetOptions(version=version), "version")
-            return dict(await run(lambda: tags_of(self._root, key)))
+            return dict(await run_briefly(lambda: tags_of(self._root, key)))
 
     async def set_tags(self, key: str, tags: Mapping[str, str], version: str | None = None) -> None:
         with self.naming("set_tags", key):

@@ -6,7 +6,7 @@ import os
 from typing import Final
 
 from aiostore.drivers.local_file import read_at
-from aiostore.drivers.local_thread import run
+from aiostore.drivers.local_thread import run_briefly
 
 BLOCK: Final = 1024**2
 """Bytes of one chunk: they fit into a processor's cache, which saves more than the hops to a thread cost."""
@@ -38,7 +38,7 @@ class FileStream:
             return b""
         self._reading = True
         try:
-            data = await run(lambda: read_at(self._descriptor, count, self._position))
+            data = await run_briefly(lambda: read_at(self._descriptor, count, self._position))
         except BaseException:
             self._closed = True
             raise

@@ -1,13 +1,21 @@
 """File operations in worker threads, so that a slow disk never holds up the event loop.
 
-They run in the loop's own executor, which ends with the loop and exists anew in a forked child.
+They take a thread of anyio's, of which there are 40. What only reads a little goes through aiofiles to the event loop's
+own executor, the shortest way: it has few threads, and host names are looked up in them too, so nothing may stay there
+that waits for the disk, as a write with its fsync or the walk of a directory does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Final, TypeVar
+
+import aiofiles.os
+import anyio
+import anyio.to_thread
 
 from aiostore.drivers.local_errors import to_store_error
 from aiostore.errors import StoreError
@@ -39,38 +47,79 @@ class StoppedError(Exception):
 async def run(work: Callable[[], T], stop: Stop | None = None, undo: Callable[[T], object] | None = None) -> T:
     """Run ``work`` in a thread: one hop.
 
-    A cancelled call sets ``stop``, waits until the thread is done (for :data:`PATIENCE`) and hands what it answered
-    to ``undo``, so that neither a thread nor what it made is left. A call that was over already is undone too.
+    A call that is cancelled before it has begun never begins. Afterwards it sets ``stop``, waits until the thread is
+    done (for :data:`PATIENCE`) and hands what it answered to ``undo``, so that neither a thread nor what it made is
+    left.
 
     Raises:
         StoreError: what an OSError of ``work`` means.
     """
-    future = asyncio.get_running_loop().run_in_executor(None, work)
+    call: Future[T] = Future()
+    # Abandoned by anyio, since a call that is to stop first has to be told so.
+    hop = anyio.to_thread.run_sync(_carry_out, call, work, abandon_on_cancel=True)
+    return await _outcome(call, hop, stop, undo)
+
+
+async def run_briefly(work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
+    """The same for ``work`` that reads a little."""
+    call: Future[T] = Future()
+    return await _outcome(call, _visit(call, work), None, undo)
+
+
+async def _outcome(call: Future[T], hop: Awaitable[object], stop: Stop | None, undo: Callable[[T], object] | None) -> T:
     try:
-        return await asyncio.shield(future)
+        await hop
     except asyncio.CancelledError:
-        if stop is not None:
-            stop.requested = True
-        await _settle(future)
-        future.add_done_callback(lambda done: _undo(done, undo))
+        # What the hop waits for is cancelled whether its thread goes on or not: only the call itself knows.
+        if not call.cancel():
+            if stop is not None:
+                stop.requested = True
+            await _settle(call)
+            if undo is not None:
+                call.add_done_callback(lambda done: _undo(done, undo))
         raise
+    try:
+        return call.result()
     except StoreError:
         raise
     except OSError as error:
         raise to_store_error(error) from error
 
 
-async def _settle(future: asyncio.Future[T]) -> None:
-    """Wait until ``future`` is done or the time is up, whoever cancels again."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE
-    while not future.done() and (left := deadline - loop.time()) > 0:
+def _carry_out(call: Future[T], work: Callable[[], T]) -> None:
+    if call.set_running_or_notify_cancel():
         try:
-            await asyncio.wait([future], timeout=left)
-        except asyncio.CancelledError:
-            continue
+            result = work()
+        except BaseException as error:
+            call.set_exception(error)
+        else:
+            call.set_result(result)
 
 
-def _undo(future: asyncio.Future[T], undo: Callable[[T], object] | None) -> None:
-    if not future.cancelled() and future.exception() is None and undo is not None:
-        undo(future.result())
+_visit = aiofiles.os.wrap(_carry_out)
+
+
+async def _settle(call: Future[T]) -> None:
+    """Wait until ``call`` is done or the time is up, whoever cancels again."""
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    call.add_done_callback(lambda _: _tell(loop, over))
+    deadline = loop.time() + PATIENCE
+    # anyio's scopes cancel again on every turn of the loop: shielded from them, this waits instead of spinning.
+    with anyio.CancelScope(shield=True):
+        while not call.done() and (left := deadline - loop.time()) > 0:
+            try:
+                await asyncio.wait_for(over.wait(), left)
+            except (asyncio.CancelledError, TimeoutError):
+                continue
+
+
+def _tell(loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
+    # A thread that took longer than anybody's patience may find the loop closed.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(over.set)
+
+
+def _undo(call: Future[T], undo: Callable[[T], object]) -> None:
+    if call.exception() is None:
+        undo(call.result())
