@@ -315,6 +315,16 @@ async def test_the_etag_of_a_large_object_is_the_md5_of_its_segments_md5s(either
     assert result.etag == hashlib.md5(md5s.encode()).hexdigest() == (await either.head("key")).etag
 
 
+async def test_a_large_object_that_has_lost_a_segment_is_reported_as_corrupted(swift: Store) -> None:
+    await put_large(swift, "key")
+    beside = driver_of(swift)._segments.client.container
+    assert beside is not None
+    await swift.sibling(beside).delete((await segments(swift))[0])
+    for read in (swift.get("key"), swift.get_range("key", 0, 10)):
+        with pytest.raises(CorruptedError, match="a segment of this large object is gone"):
+            await read
+
+
 # --- integrity ------------------------------------------------------------------------------------------------------
 
 

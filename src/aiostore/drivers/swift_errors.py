@@ -11,6 +11,7 @@ from typing import Final
 from aiostore._http.failure import EXISTS, Demand, Failure, Meanings
 from aiostore.errors import (
     ConfigurationError,
+    CorruptedError,
     InvalidKeyError,
     NotFoundError,
     NotSupportedError,
@@ -54,6 +55,8 @@ def to_store_error(
         kind, meaning = InvalidKeyError, "the service cannot hold this key; 1,024 bytes of UTF-8 without NUL are common"
     elif status == 409 and operation == "delete_container":
         meaning = "the container is not empty, or the service has not yet seen that it is; delete its objects first"
+    elif status == 409 and operation == "get":
+        kind, meaning = CorruptedError, "a segment of this large object is gone or is not what the manifest says"
     elif status == 409:
         kind, meaning = UnavailableError, "another request writes the same object at this moment"
     elif status == 400 and ("metadata" in said.lower() or "header" in said.lower()):

@@ -87,15 +87,18 @@ class SegmentContainer:
         self, operation: str, prefix: str, marker: str | None, limit: int = 1000
     ) -> Sequence[Mapping[str, object]]:
         """One page of what the container holds; nothing if there is no such container."""
-        pairs = [("format", "json"), ("limit", str(limit)), ("prefix", prefix)]
-        if marker is not None:
-            pairs.append(("marker", marker))
+        return await self._page(self.client, operation, [("limit", str(limit)), ("prefix", prefix)], marker)
+
+    async def _page(
+        self, client: Client, operation: str, pairs: Sequence[tuple[str, str]], marker: str | None
+    ) -> Sequence[Mapping[str, object]]:
+        marked = [] if marker is None else [("marker", marker)]
         try:
-            answer = await self.client.ask(operation, "GET", None, query=encode_query(pairs))
+            answer = await client.ask(operation, "GET", None, query=encode_query([("format", "json"), *pairs, *marked]))
         except NotFoundError:
             return ()
         if not isinstance(answer, list):
-            raise self.client.unreadable(operation, None)
+            raise client.unreadable(operation, None)
         return answer
 
     async def of_upload(
@@ -118,7 +121,7 @@ class SegmentContainer:
             return None
         if not is_static(head.headers) or await self.are_kept(operation, head.headers):
             return None
-        found = await self._read(operation, key, head.headers)
+        found = await self._read(operation, self._objects, key, head.headers)
         if found is None or (found.upload_id is not None and found.upload_id == but):
             return None
         if found.upload_id is not None:
@@ -141,12 +144,45 @@ class SegmentContainer:
         await self.unmark(operation, upload_id)
 
     async def are_used(self, operation: str, key: str, upload_id: str) -> bool:
-        """Whether the object at ``key`` is made of the segments of ``upload_id``, or may be, as far as one can see."""
-        head = await self._objects.send(operation, "HEAD", key, absent_ok=True)
-        if not is_static(head.headers):
-            return False
-        found = await self._read(operation, key, head.headers)
-        return found is None or found.upload_id == upload_id
+        """Whether any state of the object at ``key`` is made of the segments of ``upload_id``, or may be.
+
+        Earlier states are those of the container's versions, also if no more are kept, and of its archive.
+        """
+        for client, name, query in await self._states(operation, key):
+            head = await client.send(operation, "HEAD", name, query=query, absent_ok=True)
+            if is_static(head.headers):
+                found = await self._read(operation, client, name, head.headers, query)
+                if found is None or found.upload_id == upload_id:
+                    return True
+        return False
+
+    async def _states(self, operation: str, key: str) -> list[tuple[Client, str, str]]:
+        """Where the states of an object are: the container, the key in it, and the query that chooses the state."""
+        objects = self._objects
+        found = [(objects, key, "")]
+        headers = (await objects.send(operation, "HEAD", None, absent_ok=True)).headers
+        if headers.get("x-versions-enabled"):
+            found += [(objects, key, encode_query((("version-id", v),))) for v in await self._versions(operation, key)]
+        if archive := headers.get("x-versions-location") or headers.get("x-history-location"):
+            # https://docs.openstack.org/swift/latest/middleware.html#versioned-writes
+            client = Client(objects.service, unquote(archive))
+            prefix, marker = f"{len(key.encode()):03x}{key}/", None
+            while page := await self._page(client, operation, [("prefix", prefix)], marker):
+                marker = str(page[-1].get("name"))
+                found += [(client, str(entry.get("name")), "") for entry in page]
+        return found
+
+    async def _versions(self, operation: str, key: str) -> list[str]:
+        found: list[str] = []
+        while True:
+            after = [("version_marker", found[-1])] if found else []
+            pairs = [("versions", ""), ("prefix", key), *after]
+            page = await self._page(self._objects, operation, pairs, key if found else None)
+            versions = [str(entry.get("version_id")) for entry in page if entry.get("name") == key]
+            found += versions
+            if not versions or len(versions) < len(page):
+                # Longer keys that begin so come behind this one.
+                return found
 
     async def are_kept(self, operation: str, head: Mapping[str, str]) -> bool:
         """Whether the container keeps earlier states, which need their segments; ``head`` is that of an object."""
@@ -171,7 +207,9 @@ class SegmentContainer:
         container = await self._objects.send(operation, "HEAD", None)
         return any(container.headers.get(name, "").lower() not in {"", "false"} for name in _ARCHIVES)
 
-    async def _read(self, operation: str, key: str, head: Mapping[str, str]) -> Segments | None:
+    async def _read(
+        self, operation: str, objects: Client, key: str, head: Mapping[str, str], query: str = ""
+    ) -> Segments | None:
         """The segments of a large object; None if it is no longer one, or if the service does not tell."""
         upload_id = own_upload(head)
         if not self.client.service.dialect.manifests:
@@ -183,7 +221,8 @@ class SegmentContainer:
                 marker = str(page[-1].get("name"))
                 paths += [self.client.path(str(entry.get("name"))) for entry in page]
             return Segments(paths, upload_id)
-        response = await self._objects.send(operation, "GET", key, query="multipart-manifest=get")
+        query = f"multipart-manifest=get&{query}" if query else "multipart-manifest=get"
+        response = await objects.send(operation, "GET", key, query=query)
         if not is_static(response.headers):
             # Replaced meanwhile: this may be anything.
             await response.aclose()
@@ -192,7 +231,7 @@ class SegmentContainer:
             entries = json.loads(await read_document(response))
             paths = [encode_path(str(entry["name"])) for entry in entries]
         except (ValueError, KeyError, TypeError) as error:
-            raise self._objects.unreadable(operation, key) from error
+            raise objects.unreadable(operation, key) from error
         return Segments(paths, self._upload_of(paths))
 
     def _upload_of(self, paths: Sequence[str]) -> str | None:
