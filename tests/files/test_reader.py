@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiostore import MemoryStore
+from aiostore._engine.stream import NEAR
 from aiostore.capabilities import Capabilities
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import (
@@ -27,7 +28,7 @@ from aiostore.errors import (
     TransientError,
 )
 from aiostore.handles import AsyncBinaryFile
-from aiostore.testing import EVERY, Cut, Fail, Flip, Hold
+from aiostore.testing import EVERY, Cut, Delay, Fail, Flip, Hold
 from aiostore.testing.conformance.suite import payload
 from aiostore.types import GetOptions, GetResult
 from tests.files.stores import PART, faulty, ranges
@@ -165,7 +166,7 @@ async def test_a_random_read_larger_than_the_buffer_asks_for_exactly_that() -> N
         assert asked <= 16 + 500 + 3 * PART + 2 * PART  # the first of parallel ranges is left where the second begins
 
 
-async def test_reading_on_from_the_beginning_is_parallel_and_verified() -> None:
+async def test_reading_on_from_the_beginning_is_ahead_and_verified() -> None:
     data = payload(SIZE)
     async with faulty() as (store, driver):
         await store.put("key", data)
@@ -188,6 +189,34 @@ async def test_reads_that_turn_out_to_be_in_order_are_read_ahead_again() -> None
         assert len(ranges(driver)) < 15
 
 
+async def test_a_service_that_is_near_is_asked_for_one_range_after_the_other() -> None:
+    hold = Hold(primitive="get", calls=[4])
+    async with faulty(hold) as (store, driver):
+        await store.put("key", payload(SIZE))
+        async with store.open("key", "rb", buffer_size=16) as file:
+            reading = asyncio.create_task(file.read())
+            await hold.reached.wait()
+            assert ranges(driver) == [(0, 16), (None, None), (PART, 2 * PART), (2 * PART, 3 * PART)]
+            # The range takes long, and not for want of the processor: others are asked for beside it.
+            async with asyncio.timeout(10):
+                while len(ranges(driver)) < 6:
+                    await asyncio.sleep(0.001)
+            hold.released.set()
+            assert await reading == payload(SIZE)
+
+
+async def test_a_service_that_is_far_is_asked_for_ranges_at_once() -> None:
+    hold = Hold(primitive="get", calls=[3])
+    async with faulty(Delay(seconds=2 * NEAR), hold) as (store, driver):
+        await store.put("key", payload(SIZE))
+        async with store.open("key", "rb", buffer_size=16) as file:
+            reading = asyncio.create_task(file.read())
+            await hold.reached.wait()
+            assert len(ranges(driver)) >= 4
+            hold.released.set()
+            assert await reading == payload(SIZE)
+
+
 async def test_a_short_way_forward_is_read_over() -> None:
     data = payload(SIZE)
     async with faulty(gap=200) as (store, driver):
@@ -196,6 +225,7 @@ async def test_a_short_way_forward_is_read_over() -> None:
             for position in range(0, SIZE - 150, 150):
                 await file.seek(position)
                 assert await file.read(50) == data[position : position + 50]
+            assert await file.read() == data[position + 50 :]
         assert len(ranges(driver)) == 2 + SIZE // PART
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
@@ -100,7 +101,9 @@ class Stream:
                 "the stream is closed", key=self._key, operation="stream", store=self._context.driver.location
             )
         context, options = self._context, self._options
+        begun = time.monotonic()
         result = await read.first_answer(context, self._key, options)
+        context.reads.nearest = min(context.reads.nearest, time.monotonic() - begun)
         try:
             start, stop = read.bounds(options, result.meta, context.driver)
             pin = Pin(self._key, options, result.meta)

@@ -8,6 +8,7 @@ inner state here, so that a stream which is dropped can end them all.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -21,6 +22,17 @@ from aiostore._engine.settle import join
 from aiostore.budget import BUDGET
 from aiostore.errors import TransientError
 from aiostore.types import GetResult, ObjectMeta
+
+NEAR = 0.003
+"""A service that has answered within so many seconds is near: there the processor is the limit, and one range after the
+other stays in its caches."""
+
+PATIENCE, IDLE = 0.05, 0.2
+"""A range that takes longer than so many seconds, with the processor at work for less than that share of them, waits
+for the link: several share it better."""
+
+ROUNDS = 4
+"""Rounds of the loop in which what a socket has becomes a chunk: one each for the socket, its reader and the range."""
 
 
 class Range:
@@ -154,8 +166,9 @@ class ReadAhead:
     bytes that were read before. ``aclose`` ends every task and gives the budget back.
     """
 
-    __slots__ = ("_checked", "_concurrency", "_context", "_first", "_fixed", "_next", "_pin", "_proofs", "_ranges",
-                 "_seed", "_size", "_stop", "_tasks", "operation", "position", "verifier")  # fmt: skip
+    __slots__ = ("_alone", "_checked", "_concurrency", "_context", "_first", "_fixed", "_next", "_pin", "_proofs",
+                 "_ranges", "_seed", "_size", "_stop", "_tasks", "_timer", "operation", "position",
+                 "verifier")  # fmt: skip
 
     def __init__(
         self,
@@ -172,6 +185,8 @@ class ReadAhead:
     ) -> None:
         self._context = context
         self._pin = pin
+        self._alone = concurrency is None and context.reads.nearest < NEAR
+        self._timer: asyncio.TimerHandle | None = None
         self._proofs = proofs
         self._checked = next(iter(result.checksums), None)
         self._size = context.limits.part_size
@@ -211,6 +226,14 @@ class ReadAhead:
         """Whether the next chunk has arrived."""
         return bool(self._ranges and self._ranges[0].chunks)
 
+    async def is_soon(self) -> bool:
+        """Whether the next chunk has arrived, or does while the loop goes round: a service that is near is so quick."""
+        rounds = ROUNDS if self._alone else 0
+        while not self.at_hand and rounds:
+            await asyncio.sleep(0)
+            rounds -= 1
+        return self.at_hand
+
     @property
     def algorithm(self) -> str | None:
         """The checksum algorithm that proves the bytes; None if nothing does."""
@@ -237,10 +260,30 @@ class ReadAhead:
         self._next = stop
         self._ranges.append(part)
         seed, self._seed = self._seed, ()
-        task = asyncio.get_running_loop().create_task(part.fill(None if seed else result, seed))
+        loop = asyncio.get_running_loop()
+        self._stop_timer()
+        if self._alone and stop < self._stop:
+            self._timer = loop.call_later(PATIENCE, self._consider, time.process_time() + PATIENCE * IDLE)
+        task = loop.create_task(part.fill(None if seed else result, seed))
         self._tasks.add(task)
         self._context.reads.begin()
         task.add_done_callback(partial(self._ended, part))
+
+    def _consider(self, busy: float) -> None:
+        """The range that is alone takes its time: unless the processor has come past ``busy``, others join it."""
+        used = time.process_time()
+        if self._ranges[-1].finished:
+            return  # it is the caller who takes time
+        if used < busy:
+            self._alone = False
+            self._top_up()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._consider, used + PATIENCE * IDLE)
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
 
     def _ended(self, part: Range, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -257,7 +300,7 @@ class ReadAhead:
             if not self._ranges:
                 self._begin(self._next + size, 0, None)
                 continue
-            if not (self._fixed or self._context.reads.has_room()) or not BUDGET.try_acquire(size):
+            if self._alone or not (self._fixed or self._context.reads.has_room()) or not BUDGET.try_acquire(size):
                 return
             self._begin(self._next + size, size, None)
 
@@ -308,6 +351,7 @@ class ReadAhead:
 
     async def aclose(self) -> None:
         """End every task, and wait for their connections to be closed. Safe to repeat."""
+        self._stop_timer()
         for part in self._ranges:
             BUDGET.release(part.held)
         self._ranges.clear()

@@ -29,7 +29,7 @@ class Window:
     """
 
     __slots__ = ("_begun", "_best", "_bytes", "_clock", "_down", "_full", "_limit", "_moved", "_rounds", "_settled",
-                 "_surplus", "_wait", "size", "under_way")  # fmt: skip
+                 "_surplus", "_wait", "nearest", "size", "under_way")  # fmt: skip
 
     def __init__(self, limit: int, *, adaptive: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit if adaptive else 0
@@ -41,6 +41,8 @@ class Window:
         self._rounds = 0
         self._surplus = 0
         self.under_way = 0
+        self.nearest = float("inf")
+        """Seconds that the quickest answer took: how far away the service is."""
         self._restart()
 
     def _restart(self) -> None:

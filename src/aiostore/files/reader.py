@@ -19,9 +19,6 @@ from aiostore.files.file import CLOSED, BinaryFile
 from aiostore.handles import WritableBuffer
 from aiostore.types import Buffer, GetOptions, GetResult, ObjectMeta
 
-NEAR, FEW = 0.003, 4
-"""From a service that opens a file within so many seconds, so many ranges at once: more only leave the caches cold."""
-
 SEQUENTIAL = 2
 """So many requests in a row that each began where the one before ended, and the next one reads ahead."""
 
@@ -232,7 +229,7 @@ class BinaryReader(BinaryFile):
         while count < most and position + count < self._size:
             piece = self._cut(len(self._buffer))
             if not piece:
-                if count >= want and (self._ahead is None or not self._ahead.at_hand):
+                if count >= want and (self._ahead is None or not await self._ahead.is_soon()):
                     break
                 await self._load(max(want - count, 1))
                 continue
@@ -302,8 +299,7 @@ class BinaryReader(BinaryFile):
         else:
             begun = time.monotonic()
             pin, self._buffer = await head(context, self._name, self._options, self._buffer_size)
-            if self._concurrency is None and time.monotonic() - begun < NEAR:
-                self._concurrency = FEW
+            context.reads.nearest = min(context.reads.nearest, time.monotonic() - begun)
             self._early = self._buffer
         self._size = pin.meta.size
         if pin.meta.content_encoding is not None and not self._raw:
