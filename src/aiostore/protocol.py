@@ -263,7 +263,10 @@ class Driver(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this service can do and promise. Constant once the driver is made."""
+        """What this service can do and promise. Constant once the driver is made.
+
+        Only limits may turn out to be narrower, when ``create_multipart`` has begun the first upload.
+        """
         ...
 
     def sibling(self, container: str) -> Driver:

@@ -522,18 +522,3 @@ async def test_wrong_credentials_are_told_apart_from_a_missing_service(swift_s3:
     async with make_store(swift_s3, "any", auth_url=f"{swift_s3.url}/nothing/auth/v1.0") as store:
         with pytest.raises((ConfigurationError, UnauthenticatedError)):
             await store.get("key")
-
-
-async def test_limits_come_from_the_cluster(swift: Store) -> None:
-    driver = driver_of(swift)
-    info = await driver._client.learn()
-    assert (info.max_segments, info.min_segment, info.delete_batch) == (1000, 1, 1000)
-    driver._client.service.info = read_info(
-        b'{"swift": {"max_file_size": 1000000}, "slo": {"max_manifest_segments": 3, "min_segment_size": 10}}'
-    )
-    limits = driver.capabilities.multipart
-    assert limits is not None
-    assert (limits.max_size, limits.max_count, limits.min_size) == (1_000_000, 3, 10)
-    await swift.put("key", LARGE, part_size=1000)
-    assert len(await segments(swift)) == 3, "parts are as large as the number of segments demands"
-    assert await swift.get("key") == LARGE

@@ -267,7 +267,8 @@ async def _in_parts(context: Context, meta: ObjectMeta, source: str, target: str
 
     try:
         await multipart.begin()
-        sizes = part_sizes(limits, part_size, meta.size)
+        # A service may tell its limits no sooner than the first upload begins.
+        sizes = part_sizes(driver.capabilities.multipart or limits, part_size, meta.size)
         while multipart.offset < meta.size:
             size = min(next(sizes), meta.size - multipart.offset)
             await multipart.slot()

@@ -86,7 +86,8 @@ class Writer:
         self._progress = progress
         self._best_effort = best_effort
         self._multipart: Multipart | None = None
-        self._sizes = part_sizes(capabilities.multipart, self._part_size, None) if capabilities.multipart else None
+        self._limits = limits = capabilities.multipart
+        self._sizes = part_sizes(limits, self._part_size, None) if limits else None
         self._pending: list[Buffer] = []
         self._count = 0
         self._limit = self._part_size if self._sizes is None else next(self._sizes)
@@ -136,7 +137,7 @@ class Writer:
 
     def _goes_at_once(self, size: int) -> bool:
         capabilities = self._context.driver.capabilities
-        if size <= self._single or capabilities.multipart is None:
+        if capabilities.multipart is None or size <= min(self._single, capabilities.max_put):
             return True
         # A condition that holds for one request but not for a completion is worth one long request.
         options = self._options
@@ -154,8 +155,9 @@ class Writer:
         limits = self._context.driver.capabilities.multipart
         assert limits is not None  # noqa: S101  # _goes_at_once() was asked
         try:
-            sizes = part_sizes(limits, self._part_size, size)
             multipart = await self._begin(size, next(part_sizes(limits, self._part_size, size)))
+            # A service may tell its limits no sooner than the first upload begins.
+            sizes = part_sizes(self._context.driver.capabilities.multipart or limits, self._part_size, size)
             while (start := multipart.offset) < size:
                 count = min(next(sizes), size - start)
                 reservation = None
@@ -249,6 +251,8 @@ class Writer:
         """Send what is pending as a part: more bytes are known to follow, or it is the last one."""
         if self._multipart is None:
             multipart = await self._begin(None, self._limit)
+            if await self._cut_anew():
+                return
             self._reservation = await multipart.reserve(self._limit)
         else:
             multipart = self._multipart
@@ -262,6 +266,18 @@ class Writer:
         multipart.send(body.size, self._request(load), reservation)
         assert self._sizes is not None  # noqa: S101  # else it would be spooled
         self._limit = next(self._sizes)
+
+    async def _cut_anew(self) -> bool:
+        """Cut what is pending otherwise, if the service has told other limits now that the upload has begun."""
+        limits = self._context.driver.capabilities.multipart
+        if limits is None or limits == self._limits:
+            return False
+        self._limits, self._sizes = limits, part_sizes(limits, self._part_size, None)
+        self._limit = next(self._sizes)
+        pending, self._pending, self._count = self._pending, [], 0
+        for data in pending:
+            await self.write(data)
+        return True
 
     async def commit(self) -> PutResult:
         """Publish the object. A cancelled call publishes all of it or nothing."""

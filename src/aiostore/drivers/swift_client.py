@@ -168,7 +168,7 @@ class Client:
         return UnavailableError("the service's answer cannot be read", key=key, operation=operation, store=self.store)
 
     async def learn(self) -> Info:
-        """What the cluster says of its limits; asked once, and never an error."""
+        """What the cluster says of its limits; asked until it has answered, and what it answers is never an error."""
         service = self.service
         if service.info is None:
             access = service.access.ready(time.time()) or await service.fetch()
@@ -176,7 +176,10 @@ class Client:
             # What a token in this request could be used for is nobody's business: /info is public.
             response = await service.transport.request("GET", f"{root if version else access.url}/info", {})
             data = await read_some(response, LONGEST_ERROR)
-            service.info = read_info(data if response.status == 200 else b"")
+            info = read_info(data if response.status == 200 else b"")
+            if response.status >= 500:
+                return info
+            service.info = info
         return service.info
 
     def hide(self, text: str) -> str:
