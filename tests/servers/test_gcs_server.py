@@ -485,6 +485,17 @@ class TestObstore:
         assert list(level["common_prefixes"]) == ["a"]
         await obstore.delete_async(store, "a/b")
 
+    def test_signed_urls(self, server: StrictGCSEndpoint, bucket: storage.Bucket) -> None:
+        """It signs Google's own host whatever the endpoint is, so that is the host which is asked for here."""
+        put(bucket, "dir/a b+é")
+        account = json.dumps({**server.account, "gcs_base_url": server.url, "disable_oauth": False})
+        store = GCSStore(bucket.name, service_account_key=account, client_options={"allow_http": True})
+        url = obstore.sign(store, "GET", "dir/a b+é", timedelta(seconds=60))
+        google = {"Host": "storage.googleapis.com"}
+        assert requests.get(url, headers=google, timeout=5).content == b"hello"
+        assert requests.get(url, timeout=5).status_code == 403
+        assert requests.get(url.replace("a%20b", "a%20c"), headers=google, timeout=5).status_code == 403
+
 
 class TestBoto3:
     """boto3, for what of the XML API's multipart uploads Google's own clients do not ask."""

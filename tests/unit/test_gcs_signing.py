@@ -42,20 +42,43 @@ ORACLE = _make(
 )
 
 
+def verify_published(signature: str, signed: str) -> None:
+    """Raise InvalidSignature if the signature is not the published account's, of these bytes."""
+    key = rsa.RSAPublicNumbers(65537, int(VECTORS["modulus"], 16)).public_key()
+    key.verify(bytes.fromhex(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+
+
 @pytest.mark.parametrize("vector", VECTORS["vectors"], ids=lambda vector: vector["description"])
 def test_a_published_signature_is_one_of_what_is_signed_here(vector: dict[str, Any]) -> None:
-    key = rsa.RSAPublicNumbers(65537, int(VECTORS["modulus"], 16)).public_key()
     unsigned = unsigned_url(
         vector["method"],
-        ORIGIN,
+        vector.get("origin", ORIGIN),
         vector["path"],
         vector["query"],
         vector["headers"],
         VECTORS["email"],
-        VECTORS["expiration"],
-        datetime.fromisoformat(VECTORS["timestamp"]),
+        vector.get("expiration", VECTORS["expiration"]),
+        datetime.fromisoformat(vector.get("timestamp", VECTORS["timestamp"])),
     )
-    key.verify(bytes.fromhex(vector["signature"]), unsigned.to_sign.encode(), padding.PKCS1v15(), hashes.SHA256())
+    assert vector.keys() & {"digest", "signature"}
+    if "digest" in vector:
+        assert unsigned.to_sign.rpartition("\n")[2] == vector["digest"]
+    if "signature" in vector:
+        verify_published(vector["signature"], unsigned.to_sign)
+
+
+@pytest.mark.parametrize("vector", VECTORS["forms"]["vectors"], ids=lambda vector: vector["description"])
+def test_a_published_form_is_one_that_is_signed_here(vector: dict[str, Any]) -> None:
+    _, document = policy(
+        vector["bucket"],
+        vector["object"],
+        vector["conditions"],
+        vector["fields"],
+        VECTORS["email"],
+        VECTORS["forms"]["expiration"],
+        datetime.fromisoformat(VECTORS["forms"]["timestamp"]),
+    )
+    verify_published(vector["signature"], document)
 
 
 @settings(max_examples=25)

@@ -39,22 +39,30 @@ _NO_UPLOAD: Final[Meaning] = (
     "there is no such multipart upload: it was completed, aborted or expired",
 )
 
+_PAYER: Final[Meaning] = (
+    ConfigurationError,
+    "the bucket's readers pay; name the project that is billed with user_project",
+)
+_NO_BILLING: Final[Meaning] = (
+    PermissionDeniedError,
+    "the project has no working billing account; its owner must set that right",
+)
+_BAD_KEY: Final[Meaning] = (InvalidKeyError, "the service does not hold such a key")
+
 _REASONS: Final[Mapping[str, Meaning]] = {
     # The JSON API's reasons.
     "rateLimitExceeded": _SLOWER,
     "userRateLimitExceeded": _SLOWER,
     "quotaExceeded": _SLOWER,
-    "userProjectMissing": (
-        ConfigurationError,
-        "the bucket's readers pay; name the project that is billed with user_project",
-    ),
+    "userProjectMissing": _PAYER,
+    "userProjectAccountProblem": _NO_BILLING,
     "uploadBrokenConnection": (UnavailableError, "the service received fewer bytes than were sent"),
     "resourceIsEncryptedWithCustomerEncryptionKey": (
         PermissionDeniedError,
         "the object is encrypted with a customer's key; give it as encryption=Encryption(customer_key=...)",
     ),
     "customerEncryptionKeyIsIncorrect": (PermissionDeniedError, "the object is encrypted with another customer_key"),
-    "accountDisabled": (PermissionDeniedError, "the account is disabled; its provider knows more"),
+    "accountDisabled": _NO_BILLING,
     # The XML API's codes.
     "NoSuchBucket": (NotFoundError, "there is no such bucket; create it, or check its name"),
     "NoSuchKey": (NotFoundError, "there is no such object"),
@@ -63,10 +71,9 @@ _REASONS: Final[Mapping[str, Meaning]] = {
     "BadDigest": _DAMAGED,
     "IncompleteBody": (UnavailableError, "the service received fewer bytes than were sent"),
     "SlowDown": _SLOWER,
-    "UserProjectMissing": (
-        ConfigurationError,
-        "the bucket's readers pay; name the project that is billed with user_project",
-    ),
+    "UserProjectMissing": _PAYER,
+    "AccountProblem": _NO_BILLING,
+    "UserProjectAccountProblem": _NO_BILLING,
     "ResourceIsEncryptedWithCustomerEncryptionKey": (
         PermissionDeniedError,
         "the object is encrypted with a customer's key; give it as encryption=Encryption(customer_key=...)",
@@ -92,7 +99,17 @@ _MEANINGS: Final = Meanings(
         409: (PreconditionFailedError, "the request conflicts with the state of the object or bucket"),
     },
     request_id="x-guploader-uploadid",
+    # Of a 503 it is not said that nothing was done.
+    unsure=frozenset({500, 502, 503, 504}),
 )
+
+_ITSELF: Final = frozenset({"append", "delete", "head", "set_metadata", "set_tags"})
+"""What asks for the object that its condition is about: others are told of a source or a part that is missing."""
+
+RESERVED: Final = ".well-known/acme-challenge/"
+"""What no key can begin with: https://docs.cloud.google.com/storage/docs/objects#naming"""
+
+_NO_BUCKET: Final = re.compile(r"(?i)the (specified|requested) bucket (does not|doesn't) exist|no such bucket")
 
 _WRONG_HASH: Final = re.compile(r"(?i)(crc32c|md5|hash|digest).{0,200}(match|incorrect)")
 _BROKEN_FRAME: Final = re.compile(r"(?i)malformed multipart|missing multipart|parse error")
@@ -124,9 +141,13 @@ def _read_json(status: int, headers: Mapping[str, str], data: bytes) -> Failure:
 
 
 def no_bucket(failure: Failure) -> bool:
-    """Whether it is the bucket that is missing, which the JSON API tells in words only."""
-    text = failure.message.lower()
-    return failure.code == "NoSuchBucket" or ("bucket" in text and "not exist" in text)
+    """Whether it is the bucket that is missing, which the JSON API tells in words only.
+
+    What it says of a missing object repeats the object's name, which may hold any words.
+    """
+    return failure.code == "NoSuchBucket" or (
+        failure.code != "NoSuchKey" and _NO_BUCKET.match(failure.message) is not None
+    )
 
 
 def to_store_error(
@@ -136,7 +157,7 @@ def to_store_error(
     meaning = _meaning(failure, operation, key)
     if failure.status == 412 and demand == "absent":
         meaning = EXISTS
-    elif demand == "match" and meaning[0] is NotFoundError and not no_bucket(failure):
+    elif demand == "match" and meaning[0] is NotFoundError and operation in _ITSELF and not no_bucket(failure):
         meaning = GONE
     if failure.status == 401:
         # The message may repeat the token.
@@ -150,8 +171,12 @@ def _meaning(failure: Failure, operation: str, key: str | None) -> Meaning:
         return _REASONS[failure.code]
     if status == 400 and (_WRONG_HASH.search(failure.message) or _BROKEN_FRAME.search(failure.message)):
         return _DAMAGED
+    if status == 400 and "requester pays bucket" in failure.message.lower():
+        return _PAYER
     if status == 400 and key is not None and (key in {".", ".."} or not {"\r", "\n", "\0"}.isdisjoint(key)):
-        return InvalidKeyError, "the service does not hold such a key"
+        return _BAD_KEY
+    if status in {400, 403} and key is not None and key.startswith(RESERVED):
+        return _BAD_KEY
     if status == 400 and key is not None and len(key) * 4 > 1024 and len(key.encode()) > 1024:
         return _REASONS["KeyTooLongError"]
     if status == 404 and no_bucket(failure):
