@@ -369,7 +369,10 @@ class Driver(Protocol):
         ...
 
     async def abort_multipart(self, upload: Upload) -> None:
-        """Drop the upload and its parts; a missing one is no error. Join parts under way first, or they may survive."""
+        """Drop the upload and its parts; a missing one is no error. Join parts under way first, or they may survive.
+
+        Of an upload that ``leaves_parts`` it is called after the completion, too, and leaves the object alone.
+        """
         ...
 
     async def list_multipart(self, prefix: str, page_token: str | None = None) -> UploadPage:

@@ -388,6 +388,7 @@ class Upload:
     """A multipart upload under way. It can be pickled and continued elsewhere.
 
     ``options`` are those of its creation: some services apply them at completion. ``extra`` is the driver's own.
+    ``leaves_parts``: they outlive the completion, until ``abort_multipart`` drops them.
     """
 
     key: str
@@ -395,6 +396,7 @@ class Upload:
     options: PutOptions = field(default_factory=PutOptions)
     started: datetime | None = None
     extra: Mapping[str, str] = field(default_factory=_nothing)
+    leaves_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

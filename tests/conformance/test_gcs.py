@@ -47,7 +47,7 @@ class TestGCS(StoreConformance):
 
     capabilities = replace(CAPABILITIES, multipart=PartLimits(min_size=1))
     # Google Cloud Storage has no such objects.
-    refused_keys = (".", "..", "line\nfeed", "carriage\rreturn")
+    refused_keys = (".", "..", "line\nfeed", "carriage\rreturn", ".well-known/acme-challenge/token")
     secrets = SECRETS
 
     @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 from google.cloud import storage
@@ -29,5 +31,11 @@ async def bucket_on(gcs: StrictGCSEndpoint, **options: Any) -> AsyncIterator[tup
 
 def google(gcs: StrictGCSEndpoint) -> storage.Client:
     """google-cloud-storage, with the same account."""
+    return _client(gcs.url, gcs.project, json.dumps(gcs.account))
+
+
+@cache
+def _client(url: str, project: str, account: str) -> storage.Client:
+    # One for all: each asks Google's IAM for the regions of its account, in a thread, with retries.
     make: Any = service_account.Credentials.from_service_account_info
-    return storage.Client(project=gcs.project, credentials=make(gcs.account), client_options={"api_endpoint": gcs.url})
+    return storage.Client(project=project, credentials=make(json.loads(account)), client_options={"api_endpoint": url})

@@ -25,7 +25,6 @@ from aiostore import (
     Store,
 )
 from aiostore.drivers.gcs_composite import HIDDEN, SOURCES
-from aiostore.types import PutOptions
 from tests.drivers.gcs_buckets import MIB, bucket_on
 from tests.servers.gcs import StrictGCSEndpoint
 
@@ -232,15 +231,6 @@ class TestWrites:
         blob = bucket.get_blob("a")
         assert (blob.metadata, blob.content_type, blob.cache_control) == ({"new": "2"}, "text/x", "no-store")
         assert (changed.version, blob.metageneration) == (written.version, 2)
-
-    async def test_a_rewrite_takes_as_many_calls_as_it_needs(self, both: Both) -> None:
-        store, bucket = both
-        data = os.urandom(3 * MIB)
-        await store.put("a", data, metadata={"k": "v"}, content_type="text/x")
-        changed = await store._context.driver.set_metadata("a", PutOptions(storage_class="COLDLINE"))
-        blob = bucket.get_blob("a")
-        assert (blob.storage_class, blob.metadata, blob.content_type) == ("COLDLINE", {"k": "v"}, "text/x")
-        assert (str(blob.generation), blob.download_as_bytes()) == (changed.version, data)
 
 
 class TestEncryption:

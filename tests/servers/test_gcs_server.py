@@ -80,7 +80,7 @@ def test_every_route_serves_a_client_of_others(server: StrictGCSEndpoint) -> Non
     assert set(server.asked()) == COVERED
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(server: StrictGCSEndpoint) -> Iterator[storage.Client]:
     make: Any = service_account.Credentials.from_service_account_info
     credentials = make(server.account)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -191,7 +192,11 @@ class Multipart:
         try:
             result = await driver.complete_multipart(self._upload, parts, self._options)
         except StoreError as error:
-            return await self._judge(error)
+            result = await self._judge(error)
+        if self._upload.leaves_parts:
+            # The object is written whatever comes of this; uploads() lists what is left.
+            with suppress(StoreError):
+                await driver.abort_multipart(self._upload)
         if result.etag is None and self._write_id is not None:
             result = await self._described(result)
         return replace(result, size=self.offset)

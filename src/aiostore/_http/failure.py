@@ -20,8 +20,9 @@ from aiostore.errors import (
 )
 from aiostore.types import NOTHING
 
-Demand: TypeAlias = Literal["", "absent", "match"]
-"""What a write demands of the object that it replaces: nothing, that there is none, or that it is a certain one."""
+Demand: TypeAlias = Literal["", "absent", "match", "same"]
+"""What a write demands of the object that it replaces: nothing, that there is none, that it is a certain one, or that
+it is what this operation has seen of it, which is no demand of the caller's."""
 
 Meaning: TypeAlias = tuple[type[StoreError], str]
 """The error that something is, and the sentence that says what to do about it."""

@@ -12,16 +12,18 @@ from dataclasses import replace
 from typing import Final
 
 from aiostore._http.document import discard
+from aiostore._http.failure import Demand
 from aiostore._http.status import check_range, range_header
 from aiostore.body import Body
 from aiostore.capabilities import Capabilities, Conditions, Guarantee, PartLimits
 from aiostore.drivers.base_conditions import check_read
 from aiostore.drivers.gcs_bucket import GCSBucket
 from aiostore.drivers.gcs_client import Client, encode_key, object_url
-from aiostore.drivers.gcs_conditions import read_conditions
+from aiostore.drivers.gcs_conditions import pinning, read_conditions
 from aiostore.drivers.gcs_multipart import GCSMultipart, MultipartStyle
 from aiostore.drivers.gcs_related import related
 from aiostore.drivers.gcs_resource import (
+    CONTENT,
     FIELDS,
     WRITTEN,
     Resource,
@@ -47,7 +49,6 @@ from aiostore.types import (
     DeleteOptions,
     GetOptions,
     GetResult,
-    Match,
     ObjectMeta,
     PutOptions,
     PutResult,
@@ -184,14 +185,12 @@ class GCSDriver(GCSMultipart, GCSBucket, GCSSign):
     async def copy(self, source: str, target: str, options: CopyOptions, token: str | None = None) -> CopyStep:
         """One call of ``rewrite``: large objects that move between places or keys take several.
 
-        With another storage class alone the source is asked for its metadata first, which would be lost otherwise.
+        With other metadata, or another storage class, the source is asked for the rest first, which would be lost.
         """
         with self.naming("copy", source):
-            return await self._rewrite("copy", source, target, options, token)
+            return await self._rewrite(source, target, options, token)
 
-    async def _rewrite(
-        self, operation: str, source: str, target: str, options: CopyOptions, token: str | None
-    ) -> CopyStep:
+    async def _rewrite(self, source: str, target: str, options: CopyOptions, token: str | None) -> CopyStep:
         client = self._client
         origin = client if options.source_container is None else Client(client.service, options.source_container)
         bucket = client.json.rpartition("/")[2]
@@ -206,19 +205,11 @@ class GCSDriver(GCSMultipart, GCSBucket, GCSSign):
             url += f"&ifSourceGenerationMatch={generation}"
         content: Resource = {}
         written = options.replace
-        encryption = options.encryption
-        if written is not None:
-            content = to_resource(written)
-            encryption = encryption or written.encryption
-            acl = options.acl or written.acl
-        else:
-            acl = options.acl
-        if options.storage_class is not None:
-            if written is None:
-                asked = object_url(origin, source, "fields=" + FIELDS + ",contexts")
-                headers = customer_key(options.source_encryption)
-                content = from_resource(await client.ask(operation, "GET", asked, source, headers))
-            content["storageClass"] = options.storage_class
+        encryption = options.encryption or (None if written is None else written.encryption)
+        acl = options.acl or (None if written is None else written.acl)
+        if written is not None or options.storage_class is not None:
+            # What comes along is instead of all that would be copied.
+            content = await self._kept(origin, source, options)
         if acl is not None:
             url += f"&destinationPredefinedAcl={encode_key(predefined_acl(acl))}"
         if encryption is not None and encryption.kms_key is not None:
@@ -230,79 +221,63 @@ class GCSDriver(GCSMultipart, GCSBucket, GCSSign):
             **options.headers,
         }
         if content:
-            step = await client.ask_with(operation, "POST", url, source, content, headers, slow=True, demand=demand)
+            step = await client.ask_with("copy", "POST", url, source, content, headers, slow=True, demand=demand)
         else:
             # Then the metadata is copied.
-            step = await client.ask(operation, "POST", url, source, headers, slow=True, demand=demand)
+            step = await client.ask("copy", "POST", url, source, headers, slow=True, demand=demand)
         if step.get("done"):
             return CopyStep(done=True, result=to_result(step.get("resource", {})))
         if not step.get("rewriteToken"):
             raise UnavailableError("the service neither finished the copy nor said how to go on")
         return CopyStep(done=False, token=step["rewriteToken"])
 
+    async def _kept(self, origin: Client, source: str, options: CopyOptions) -> Resource:
+        """What a copy is described with: what is given, and of the source what nobody gave."""
+        query = f"fields={FIELDS},contexts"
+        if options.source_version is not None:
+            query += f"&generation={encode_key(options.source_version)}"
+        asked = object_url(origin, source, query)
+        headers = customer_key(options.source_encryption)
+        kept = from_resource(await origin.ask("copy", "GET", asked, source, headers))
+        if options.replace is not None:
+            for field in CONTENT:
+                kept.pop(field, None)
+            kept = {"contentType": "application/octet-stream", **kept, **to_resource(options.replace)}
+        if options.storage_class is not None:
+            kept["storageClass"] = options.storage_class
+        return kept
+
     async def set_metadata(self, key: str, options: PutOptions) -> PutResult:
         """Patch what is given. Metadata is replaced as a whole, so what is there is asked for before, and pinned.
 
-        Another storage class, or another encryption, copies the object onto itself, which makes a new generation.
+        Raises:
+            UnavailableError: if it was changed between the two requests; whoever sends both again changes it.
         """
         client = self._client
         with self.naming("set_metadata", key):
             encryption = options.encryption
             if options.storage_class is not None or (encryption is not None and encryption.kms_key is not None):
-                return await self._copy_onto_itself(key, options)
+                raise NotSupportedError("the storage class and the key of an object stay as they are; copy it instead")
             content = to_resource(options)
             url = object_url(client, key, f"fields={WRITTEN}")
+            demand: Demand = "same"
             if options.metadata or options.tags:
-                asked = object_url(client, key, "fields=metadata,contexts,generation,metageneration")
-                known = await client.ask("set_metadata", "GET", asked, key)
+                asked = object_url(client, key, f"fields=metadata,contexts,metageneration,{WRITTEN}")
+                known = await self._holding("set_metadata", asked, key, options)
                 if options.metadata:
                     dropped = dict.fromkeys(known.get("metadata") or {})
                     content["metadata"] = {**dropped, **check_metadata(options.metadata)}
                 if options.tags:
                     content["contexts"] = to_contexts({**dict.fromkeys(to_tags(known)), **options.tags})
-                url += f",contexts&ifMetagenerationMatch={known['metageneration']}"
-                if options.if_match is None and options.if_none_match is None:
-                    # A metageneration begins anew with every generation.
-                    url += f"&ifGenerationMatch={known['generation']}"
-            url, demand = await self._conditions(url, key, options.if_match, options.if_none_match)
+                url += f",contexts{pinning(known)}"
+            else:
+                url, demand = await self._conditions(url, key, options.if_match, options.if_none_match)
             if options.acl is not None:
                 url += f"&predefinedAcl={encode_key(predefined_acl(options.acl))}"
             headers = customer_key(encryption)
             patched = await client.ask_with("set_metadata", "PATCH", url, key, content, headers, demand=demand)
             self._check_tags(options.tags, patched)
             return to_result(patched)
-
-    async def _copy_onto_itself(self, key: str, options: PutOptions) -> PutResult:
-        client = self._client
-        asked = object_url(client, key, "fields=" + FIELDS + ",contexts")
-        known = await client.ask("set_metadata", "GET", asked, key, customer_key(options.encryption))
-        meta = to_meta(known)
-        written = replace(
-            options,
-            content_type=options.content_type or meta.content_type,
-            content_encoding=options.content_encoding or meta.content_encoding,
-            content_disposition=options.content_disposition or meta.content_disposition,
-            content_language=options.content_language or meta.content_language,
-            cache_control=options.cache_control or meta.cache_control,
-            metadata=options.metadata or meta.metadata,
-            tags=options.tags or to_tags(known),
-            storage_class=options.storage_class or meta.storage_class,
-        )
-        pinned = (
-            options
-            if options.if_match or options.if_none_match
-            else replace(options, if_match=Match(version=meta.version))
-        )
-        copied = CopyOptions(
-            source_encryption=options.encryption,
-            replace=written,
-            if_match=pinned.if_match,
-            if_none_match=pinned.if_none_match,
-        )
-        step = await self._rewrite("set_metadata", key, key, copied, None)
-        while not step.done:
-            step = await self._rewrite("set_metadata", key, key, copied, step.token)
-        return step.result or PutResult()
 
     # --- tags -------------------------------------------------------------------------------------------------------
 
@@ -312,15 +287,15 @@ class GCSDriver(GCSMultipart, GCSBucket, GCSSign):
         return to_tags(await client.ask("get_tags", "GET", object_url(client, key, query), key))
 
     async def set_tags(self, key: str, tags: Mapping[str, str], version: str | None = None) -> None:
-        """Replace the object contexts: those that are there are asked for before, and pinned."""
+        """Replace the object contexts: those that are there are asked for before, and pinned, as for metadata."""
         client = self._client
         chosen = "" if version is None else f"&generation={encode_key(version)}"
         url = object_url(client, key, f"fields=contexts,generation,metageneration{chosen}")
         with self.naming("set_tags", key):
             known = await client.ask("set_tags", "GET", url, key)
-            url += f"&ifMetagenerationMatch={known['metageneration']}&ifGenerationMatch={known['generation']}"
             content = {"contexts": to_contexts({**dict.fromkeys(to_tags(known)), **tags})}
-            self._check_tags(tags, await client.ask_with("set_tags", "PATCH", url, key, content))
+            url += pinning(known)
+            self._check_tags(tags, await client.ask_with("set_tags", "PATCH", url, key, content, demand="same"))
 
     def _check_tags(self, tags: Mapping[str, str], written: Resource) -> None:
         if tags and to_tags(written) != dict(tags):

@@ -24,16 +24,18 @@ from aiostore.drivers.gcs_resource import (
     Resource,
     customer_key,
     from_resource,
+    kms_key,
     predefined_acl,
     to_meta,
     to_resource,
     to_result,
 )
-from aiostore.errors import AlreadyExistsError, CorruptedError, NotFoundError, PreconditionFailedError, StoreError
+from aiostore.errors import CorruptedError, NotFoundError, PreconditionFailedError, StoreError
 from aiostore.types import (
     ANY,
     NOTHING,
     DeleteOptions,
+    Encryption,
     Match,
     ObjectMeta,
     Part,
@@ -49,9 +51,6 @@ HIDDEN: Final = "aiostore-uploads/"
 
 SOURCES: Final = 32
 """Objects that one request composes, at most."""
-
-_TIDYINGS: Final = 3
-"""How often what a completed upload has left is tried to be deleted: nobody would try again."""
 
 _GRACE: Final = 2.0
 """Seconds that a part under way gets to be answered when its upload is given up."""
@@ -85,17 +84,19 @@ class GCSComposite(GCSConditions):
                 customer_key(options.encryption),
             )
             generation = await self._pinned(key, known, offset, options)
+            if options.encryption is None and (name := kms_key(known)) is not None:
+                options = replace(options, encryption=Encryption(kms_key=name))
             upload = self._begin_composite(key, options)
-            name = _name(upload, 1)
+            part = _name(upload, 1)
             try:
-                added = await self.put(name, body, _part_options(upload))
-                sources = [_source(key, generation), _source(name, added.version)]
+                added = await self.put(part, body, _part_options(upload))
+                sources = [_source(key, generation), _source(part, added.version)]
                 kept = {**from_resource(known), **to_resource(options)}
                 pinned = replace(options, if_match=Match(version=generation))
                 return await self._compose("append", key, key, sources, kept, pinned)
             finally:
                 with suppress(StoreError):
-                    await self.delete(name, DeleteOptions())
+                    await self.delete(part, DeleteOptions())
 
     async def _pinned(self, key: str, known: Resource, offset: int, options: PutOptions) -> str:
         """The generation that is appended to."""
@@ -109,7 +110,7 @@ class GCSComposite(GCSConditions):
 
     def _begin_composite(self, key: str, options: PutOptions) -> Upload:
         """Nothing is sent: an upload is there when its first part is."""
-        return Upload(key=key, id=f"composite-{secrets.token_hex(16)}", options=options)
+        return Upload(key=key, id=f"composite-{secrets.token_hex(16)}", options=options, leaves_parts=True)
 
     async def _put_composite_part(self, upload: Upload, number: int, body: Body) -> Part:
         result = await _seen_through(self.put(_name(upload, number), body, _part_options(upload)))
@@ -128,16 +129,6 @@ class GCSComposite(GCSConditions):
         # What was composed of parts on the way has another name.
         parts = [_part(meta, prefix) for meta in found if meta.key.removeprefix(prefix).isdecimal()]
         return PartPage(parts=parts, next_token=answer.get("nextPageToken"))
-
-    async def _complete_composite(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
-        try:
-            result = await self._compose_parts(upload, parts, options)
-        except (PreconditionFailedError, AlreadyExistsError):
-            # Also what is answered to a completion that is repeated because its answer was lost.
-            await self._tidy(upload)
-            raise
-        await self._tidy(upload)
-        return result
 
     async def _compose_parts(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         """Compose 32 at a time, level by level; what is composed on the way has names of its own, always the same."""
@@ -194,13 +185,6 @@ class GCSComposite(GCSConditions):
                 store=self.location,
             )
 
-    async def _tidy(self, upload: Upload) -> None:
-        """Drop what a completed upload has left; it is no error of the write if that fails."""
-        for _ in range(_TIDYINGS):
-            with suppress(StoreError):
-                await self._drop_composite(upload)
-                return
-
     async def _drop_composite(self, upload: Upload) -> None:
         """Delete all that the upload has left."""
         client = self._client
@@ -228,7 +212,7 @@ class GCSComposite(GCSConditions):
             upload_id = item["name"].removeprefix(HIDDEN).partition("/")[0]
             if key and key.startswith(prefix) and upload_id not in uploads:
                 started = datetime.fromisoformat(item["timeCreated"])
-                uploads[upload_id] = Upload(key=key, id=upload_id, started=started)
+                uploads[upload_id] = Upload(key=key, id=upload_id, started=started, leaves_parts=True)
         return UploadPage(uploads=list(uploads.values()), next_token=answer.get("nextPageToken"))
 
 

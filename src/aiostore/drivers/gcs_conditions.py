@@ -10,16 +10,18 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import UTC
 from email.utils import format_datetime
-from typing import cast
+from typing import Final, cast
 
 from aiostore import checksums
 from aiostore._http.failure import Demand
 from aiostore.body import Body
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.gcs_client import Client, encode_key, object_url
-from aiostore.drivers.gcs_resource import etags, predefined_acl
-from aiostore.errors import NotFoundError, NotSupportedError, PreconditionFailedError
+from aiostore.drivers.gcs_resource import Resource, customer_key, etags, predefined_acl
+from aiostore.errors import AlreadyExistsError, NotFoundError, NotSupportedError, PreconditionFailedError
 from aiostore.types import ANY, Buffer, GetOptions, Match, PutOptions
+
+_NO_ETAG: Final = "a write cannot exclude an ETag here; give if_none_match what head, get or put answered"
 
 
 def read_conditions(options: GetOptions, headers: dict[str, str]) -> bool:
@@ -37,6 +39,11 @@ def read_conditions(options: GetOptions, headers: dict[str, str]) -> bool:
         conditional = True
         headers["if-modified-since"] = format_datetime(options.if_modified_since.astimezone(UTC), usegmt=True)
     return conditional
+
+
+def pinning(known: Resource) -> str:
+    """The parameters that demand the state of an object that was seen: every generation counts metagenerations anew."""
+    return f"&ifMetagenerationMatch={known['metageneration']}&ifGenerationMatch={known['generation']}"
 
 
 class GCSConditions(BaseDriver):
@@ -71,9 +78,7 @@ class GCSConditions(BaseDriver):
                 demand = "match"
                 url = _added(url, f"ifGenerationNotMatch={encode_key(if_none_match.version)}")
             else:
-                raise NotSupportedError(
-                    "a write cannot exclude an ETag here; give if_none_match what head, get or put answered"
-                )
+                raise NotSupportedError(_NO_ETAG)
         return url, demand
 
     async def _generation(self, key: str, match: Match, client: Client) -> str:
@@ -85,9 +90,23 @@ class GCSConditions(BaseDriver):
             known = await client.ask("head", "GET", url, key)
         except NotFoundError as error:
             raise PreconditionFailedError("there is no object that could be what the condition demands") from error
-        if match.etag not in etags(known):
-            raise PreconditionFailedError("the object is not what the condition of the request demands")
+        _check(match, known)
         return str(known["generation"])
+
+    async def _holding(self, operation: str, url: str, key: str, options: PutOptions) -> Resource:
+        """What ``url`` answers of the object, of which the conditions of ``options`` hold."""
+        demand: Demand = "" if options.if_match is None else "match"
+        known = await self._client.ask(operation, "GET", url, key, customer_key(options.encryption), demand=demand)
+        if options.if_match is not None:
+            _check(options.if_match, known)
+        if (other := options.if_none_match) is not None:
+            if other == ANY:
+                raise AlreadyExistsError("the object exists already")
+            if other.version is None:
+                raise NotSupportedError(_NO_ETAG)
+            if other.version == known["generation"]:
+                raise PreconditionFailedError("the object is what the condition of the request excludes")
+        return known
 
     async def _target(self, url: str, key: str, options: PutOptions) -> tuple[str, Demand]:
         """``url``, which has a query, with all that the parameters of a write say; and what its conditions demand."""
@@ -104,6 +123,14 @@ class GCSConditions(BaseDriver):
         if not self._checked or "crc32c" in given:
             return given
         return {**given, "crc32c": await _crc32c(body)}
+
+
+def _check(match: Match, known: Resource) -> None:
+    """Raise PreconditionFailedError if the object that is known is not what ``match`` demands."""
+    if match == ANY or match.version == known["generation"]:
+        return
+    if match.version is not None or match.etag not in etags(known):
+        raise PreconditionFailedError("the object is not what the condition of the request demands")
 
 
 def _added(url: str, condition: str) -> str:

@@ -47,6 +47,7 @@ _NO_BILLING: Final[Meaning] = (
     PermissionDeniedError,
     "the project has no working billing account; its owner must set that right",
 )
+_CHANGED: Final[Meaning] = (UnavailableError, "somebody changed the object in between")
 _BAD_KEY: Final[Meaning] = (InvalidKeyError, "the service does not hold such a key")
 
 _REASONS: Final[Mapping[str, Meaning]] = {
@@ -157,6 +158,8 @@ def to_store_error(
     meaning = _meaning(failure, operation, key)
     if failure.status == 412 and demand == "absent":
         meaning = EXISTS
+    elif failure.status == 412 and demand == "same":
+        meaning = _CHANGED
     elif demand == "match" and meaning[0] is NotFoundError and operation in _ITSELF and not no_bucket(failure):
         meaning = GONE
     if failure.status == 401:

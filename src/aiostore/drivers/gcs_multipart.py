@@ -70,12 +70,12 @@ class GCSMultipart(GCSComposite):
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         """Of the XML API: one request, whose answer does not tell the generation.
 
-        Of a composite upload: a request for every 32 parts, level by level, of which the last publishes; then batches
-        that delete the parts, whose failure is none of the write's: :meth:`list_multipart` still knows of them.
+        Of a composite upload: a request for every 32 parts, level by level, of which the last publishes. The parts are
+        left, and :meth:`list_multipart` still knows of them.
         """
         with self.naming("complete_multipart", upload.key):
             if _is_composite(upload):
-                return await self._complete_composite(upload, parts, options)
+                return await self._compose_parts(upload, parts, options)
             data = write_complete(parts)
             headers = {"content-type": "application/xml", **customer_key(upload.options.encryption)}
             response = await self._client.send(

@@ -59,6 +59,9 @@ _OPTIONS: Final = (
     ("storage_class", "storageClass"),
 )
 
+CONTENT: Final = (*(field for _, field in _OPTIONS if field != "storageClass"), "metadata")
+"""The content headers and the metadata."""
+
 
 # --- what is answered -----------------------------------------------------------------------------------------------
 
@@ -202,8 +205,14 @@ def to_resource(options: PutOptions) -> Resource:
 
 def from_resource(resource: Resource) -> Resource:
     """What a resource holds of the content headers and metadata that a copy of it is written with."""
-    kept = (*(field for _, field in _OPTIONS), "metadata", "customTime", "contexts")
+    kept = (*CONTENT, "storageClass", "customTime", "contexts")
     return {name: resource[name] for name in kept if name in resource}
+
+
+def kms_key(resource: Resource) -> str | None:
+    """The key of the service that an object is encrypted with, whatever version of it."""
+    name: str | None = resource.get("kmsKeyName")
+    return None if name is None else name.partition("/cryptoKeyVersions/")[0]
 
 
 def to_headers(options: PutOptions) -> dict[str, str]:

@@ -100,10 +100,6 @@ class GCS(Backend):
     rules: ClassVar[Sequence[Rule]] = (
         # Each answer says how many bytes are stored, so that another length is known for what it is.
         here({"Content-Length too small", "Content-Length too large"}, {"stream"}, Heals()),
-        here(
-            {"429 with Retry-After in seconds", "429 with Retry-After as a date"}, {"put large if_absent"},
-            NotApplicable("what deletes the parts of an object that is written already tries again at once, or not"),
-        ),
         here({"clock wrong"}, EVERYTHING, NotApplicable("a token holds no time of this machine's")),
         here(MOVES, EVERYTHING, NotApplicable("the service never says that a bucket is elsewhere")),
         here({"409 conflict"}, WRITES, NotApplicable("writes of one object are carried out one after the other")),

@@ -219,7 +219,7 @@ def check_name(name: str) -> None:
     """https://docs.cloud.google.com/storage/docs/objects#naming"""
     if not name or len(name.encode()) > 1024:
         raise Refusal(400, "invalid", "The specified object name is not valid: it has 1 to 1024 bytes.")
-    if name in {".", ".."} or not {"\r", "\n"}.isdisjoint(name):
+    if name in {".", ".."} or name.startswith(".well-known/acme-challenge/") or not {"\r", "\n"}.isdisjoint(name):
         raise Refusal(400, "invalid", f"Disallowed unicode characters present in object name {name!r}")
 
 
