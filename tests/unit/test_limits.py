@@ -4,10 +4,11 @@ import asyncio
 import random
 import statistics
 import threading
+from pathlib import Path
 
 import pytest
 
-from aiostore import Limits, MemoryStore, RetryPolicy
+from aiostore import Limits, LocalStore, MemoryStore, RetryPolicy
 from aiostore.body import Buffers
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import RateLimitedError, UnavailableError
@@ -138,6 +139,20 @@ async def test_a_stream_that_feeds_a_put_needs_but_one_permit() -> None:
         await store.put("source", data)
         await store.put("target", store.stream("source"))
         assert await store.get("target") == data
+
+
+async def test_more_bodies_than_there_are_permits_can_be_read_in_turn(tmp_path: Path) -> None:
+    """A file is read as one body, which is held back while nobody reads on."""
+    data = bytes(range(256)) * 4096 * 12
+    limits = Limits(requests=2, part_size=1024**2)
+    async with LocalStore(tmp_path, limits=limits) as store, asyncio.timeout(30):
+        await store.put("key", data)
+        streams = [store.stream("key") for _ in range(3)]
+        async for chunk in streams[0]:
+            for stream in streams[1:]:
+                assert await anext(stream) == chunk
+        for stream in streams:
+            await stream.aclose()
 
 
 class Crowded(MemoryDriver):

@@ -8,6 +8,7 @@ from aiostore._engine.context import Context
 from aiostore._engine.pin import Pin
 from aiostore.errors import ConnectionLostError, InvalidRangeError, TransientError
 from aiostore.types import GetResult
+from aiostore.wrappers.limits import PermitStream
 
 
 class Drain:
@@ -93,6 +94,9 @@ class Drain:
             self.position += len(chunk)
             held_back = self._take(chunk)
             if held_back is not None:
+                # Nobody's permit may wait for the caller, who may wait for one before reading on.
+                if isinstance(result.stream, PermitStream):
+                    result.stream.release()
                 await held_back
 
     def _end(self, ahead: int) -> None:

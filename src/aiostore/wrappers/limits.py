@@ -140,7 +140,7 @@ class Permits:
 
 
 class PermitStream:
-    """A body that gives its permit back when it ends or is closed."""
+    """A body that gives its permit back when it ends or is closed, or its reader is slower than the service."""
 
     __slots__ = ("_permits", "_stream")
 
@@ -148,7 +148,8 @@ class PermitStream:
         self._stream = stream
         self._permits: Permits | None = permits
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Give the permit back now: who waits for it may be who reads this. Safe to repeat."""
         if self._permits is not None:
             self._permits.release()
             self._permits = None
@@ -157,23 +158,23 @@ class PermitStream:
         try:
             chunk = await self._stream.next_chunk()
         except BaseException:
-            self._release()
+            self.release()
             raise
         if not chunk:
-            self._release()
+            self.release()
         return chunk
 
     async def read(self) -> bytes:
         try:
             return await self._stream.read()
         finally:
-            self._release()
+            self.release()
 
     async def aclose(self) -> None:
         try:
             await self._stream.aclose()
         finally:
-            self._release()
+            self.release()
 
 
 class LimitDriver(Wrapper):
