@@ -354,9 +354,10 @@ class Driver(Protocol):
     async def list_ranges(
         self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
     ) -> PartPage:
-        """One page of the parts that the object ``meta`` is stored in, with their checksums; none if it has none.
+        """One page of the parts that the object ``meta`` is stored in, with their checksums if the service keeps any.
 
         It lets a stream heal a range that arrives corrupted, and is asked where ``GetResult.range_checksums`` says so.
+        It also tells the sizes that the checksum ``md5-of-parts`` is computed with; none if the service does not.
         """
         ...
 

@@ -15,7 +15,7 @@ from tests.servers.ceph import SECRET_ACCESS_KEY, CephEndpoint
 class TestCeph(StoreConformance):
     # Conditions of CompleteMultipartUpload, CopyObject and DeleteObject are ignored.
     capabilities = Capabilities(
-        operations=OPERATIONS,
+        operations=OPERATIONS | {"list_ranges"},
         put=Conditions(if_absent=Guarantee.ATOMIC, if_match=Guarantee.ATOMIC),
         multipart=PARTS,
         delete_batch=1000,

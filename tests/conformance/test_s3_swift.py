@@ -15,7 +15,7 @@ from tests.servers.swift import SwiftEndpoint
 
 class TestSwift(StoreConformance):
     capabilities = Capabilities(
-        operations=OPERATIONS - {"get_tags", "set_tags"},
+        operations=OPERATIONS - {"get_tags", "set_tags"} | {"list_ranges"},
         put=Conditions(if_absent=Guarantee.BEST_EFFORT),
         complete=Conditions(if_absent=Guarantee.BEST_EFFORT),
         copy=Conditions(if_absent=Guarantee.BEST_EFFORT),

@@ -8,13 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiostore import CorruptedError, Limits, NotSupportedError, ObjectMeta, Store, UnavailableError
+from aiostore import (
+    CorruptedError,
+    Limits,
+    NotSupportedError,
+    ObjectChangedError,
+    ObjectMeta,
+    Store,
+    UnavailableError,
+)
+from aiostore.body import Buffers
 from aiostore.capabilities import Capabilities, PartLimits
 from aiostore.checksums import digest
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.policies import Integrity, RetryPolicy
 from aiostore.testing import Call, Cut, Fault, FaultyDriver, Flip
-from aiostore.types import ByteStream, GetOptions, GetResult, PartPage
+from aiostore.types import ByteStream, GetOptions, GetResult, PartPage, PutOptions
 
 PART = 1000
 SIZE = 4 * PART + 123
@@ -135,6 +144,45 @@ async def test_a_range_is_proven_where_every_answer_is() -> None:
     async with await store_of(PlainDriver(), integrity="require") as store:
         with pytest.raises(NotSupportedError, match="no checksum of a range"):
             await store.get_range("object", 1100, 1300)
+
+
+class Sparing(CheckingDriver):
+    """Leaves the checksum of one range out."""
+
+    async def get(self, key: str, options: GetOptions) -> GetResult:
+        result = await super().get(key, options)
+        if options.start and options.start > 2 * PART:
+            result.checksums = {}
+        return result
+
+
+async def test_a_range_that_comes_without_its_checksum_is_refused_if_it_must_be_proven() -> None:
+    async with await store_of(Sparing()) as store, store.stream("object") as stream:
+        assert b"".join([chunk async for chunk in stream]) == DATA
+        assert stream.verified is None
+    async with await store_of(Sparing(), integrity="require") as store:
+        with pytest.raises(NotSupportedError, match="without a checksum"):
+            await store.get("object")
+        with pytest.raises(NotSupportedError, match="without a checksum"):
+            assert [chunk async for chunk in store.stream("object")]
+
+
+class Nameless(MemoryDriver):
+    """Tells when an object was written, and no ETag; it is replaced after the first read of a range."""
+
+    async def get(self, key: str, options: GetOptions) -> GetResult:
+        result = await super().get(key, replace(options, if_match=None))
+        result.meta = replace(result.meta, etag=None, version=None, checksums={})
+        await self.put(key, Buffers((bytes(SIZE),)), PutOptions())
+        return result
+
+
+async def test_ranges_of_two_states_without_etags_are_never_mixed() -> None:
+    driver = Nameless()
+    async with Store(driver, limits=Limits(gap=0)) as store:
+        await driver.put("object", Buffers((DATA,)), PutOptions())
+        with pytest.raises(ObjectChangedError):
+            await store.get_ranges("object", [(0, 10), (1000, 1010)])
 
 
 async def test_without_integrity_nothing_is_asked_for() -> None:

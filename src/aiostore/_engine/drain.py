@@ -90,6 +90,8 @@ class Drain:
                 if not chunk:
                     continue
             if len(chunk) > self.stop - self.position:
+                if result.stop == self.stop:
+                    raise ConnectionLostError(f"the body goes on behind byte {self.stop}, its announced end")
                 chunk = chunk[: self.stop - self.position]
             self.position += len(chunk)
             held_back = self._take(chunk)

@@ -110,7 +110,7 @@ class Stream:
             proofs, seed = await proof.begin(context, pin, options, result) if read.is_whole(options) else ((), [])
             check = None
             if not proofs and not result.checksums:
-                check = read.verifier(context, options, result.meta, "stream")
+                check = await read.verifier(context, options, result.meta, "stream")
         except BaseException:
             await result.stream.aclose()
             raise

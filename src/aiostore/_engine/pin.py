@@ -18,6 +18,15 @@ def state_of(meta: ObjectMeta) -> Match | None:
     return Match(etag=meta.etag, version=meta.version) if meta.etag or meta.version else None
 
 
+def is_another(meta: ObjectMeta, first: ObjectMeta) -> bool:
+    """Whether an answer tells another state than the first: not every service honours If-Match, or has ETags."""
+    return (
+        meta.etag != first.etag
+        or meta.size != first.size
+        or (first.etag is None and meta.last_modified != first.last_modified)
+    )
+
+
 class Pin:
     """The state that the first answer of a read described; later ranges are asked of exactly this state."""
 
@@ -62,12 +71,7 @@ class Pin:
         if meta.size != first.size and meta.etag == first.etag is not None:
             await result.stream.aclose()
             raise self._contradiction(driver, meta.size)
-        # Not every service honours If-Match on reads, and not every one has ETags.
-        if (
-            meta.etag != first.etag
-            or meta.size != first.size
-            or (first.etag is None and meta.last_modified != first.last_modified)
-        ):
+        if is_another(meta, first):
             await result.stream.aclose()
             raise self._changed(driver, "replaced")
         return result

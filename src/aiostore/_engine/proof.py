@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from aiostore import checksums
+from aiostore._engine import verify
 from aiostore._engine.context import Context
 from aiostore._engine.drain import Drain
+from aiostore._engine.listing import pages
 from aiostore._engine.pin import Pin
-from aiostore.errors import StoreError
+from aiostore.errors import NotSupportedError, StoreError
 from aiostore.types import GetOptions, GetResult, ObjectMeta, Part
 
 Proof: TypeAlias = tuple[int, int, str, str]
@@ -28,16 +30,17 @@ LARGEST = 2
 async def begin(
     context: Context, pin: Pin, options: GetOptions, result: GetResult
 ) -> tuple[Sequence[Proof], list[bytes]]:
-    """A proof of each range that the object is stored in, and its first bytes; neither if no range has a checksum.
+    """A proof of each range that the object is stored in, and its first bytes; neither if nothing is to be asked.
 
     The bytes come first and free their connection: a request that waits for another could wait for ever.
     """
-    ranges = result.ranges and context.driver.capabilities.ranges
-    if not (result.range_checksums and ranges) or context.integrity == "off":
+    ranges = result.ranges and context.driver.capabilities.ranges and context.integrity != "off"
+    checked = result.range_checksums and ranges
+    if not checked and not (ranges and verify.lacks_sizes(result.meta, context.integrity, context.driver)):
         return (), []
     chunks: list[bytes] = []
     await Drain(context, pin, 0, min(context.limits.part_size, result.meta.size), chunks.append).run(result)
-    return await _stored(context, result.meta, options), chunks
+    return await _stored(context, result.meta, options) if checked else (), chunks
 
 
 async def _stored(context: Context, meta: ObjectMeta, options: GetOptions) -> Sequence[Proof]:
@@ -45,20 +48,31 @@ async def _stored(context: Context, meta: ObjectMeta, options: GetOptions) -> Se
 
     Whether there are any is not worth an error: without them the object is verified as a whole, or not at all.
     """
-    driver = context.driver
-    asked = GetOptions(version=options.version, encryption=options.encryption, headers=options.headers)
-    parts: list[Part] = []
-    token: str | None = None
     try:
-        while True:
-            page = await driver.list_ranges(meta.key, meta, asked, token)
-            parts += page.parts
-            token = page.next_token
-            if token is None:
-                break
+        parts = await _parts(context, meta, options)
     except StoreError:
         return ()
     return _proofs(parts, meta.size, LARGEST * context.limits.part_size)
+
+
+async def sizes(context: Context, meta: ObjectMeta, options: GetOptions) -> Sequence[int]:
+    """Those of the parts that the object was written in, where it cannot be verified without and the service tells."""
+    if not verify.lacks_sizes(meta, context.integrity, context.driver):
+        return ()
+    try:
+        return [part.size for part in await _parts(context, meta, options)]
+    except NotSupportedError:
+        return ()
+
+
+async def _parts(context: Context, meta: ObjectMeta, options: GetOptions) -> list[Part]:
+    asked = GetOptions(version=options.version, encryption=options.encryption, headers=options.headers)
+    parts: list[Part] = []
+    async for page in pages(
+        lambda token: context.driver.list_ranges(meta.key, meta, asked, token), context.driver.location
+    ):
+        parts += page.parts
+    return parts
 
 
 def _proofs(parts: Sequence[Part], size: int, largest: int) -> Sequence[Proof]:

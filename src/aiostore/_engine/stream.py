@@ -106,6 +106,9 @@ class Range:
             answer, result = result or await self._pin.get(driver, start, stop), None
             if not answer.checksums or (answer.start, answer.stop) != (start, stop):
                 self.checked = False
+                if self._context.integrity == "require":
+                    await answer.stream.aclose()
+                    raise verify.unverifiable("an answer came without a checksum", self._pin.key, "get", driver)
                 await self.drain.run(answer)
                 return
             try:
@@ -288,8 +291,6 @@ class ReadAhead:
     def _ended(self, part: Range, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._context.reads.end(part.drain.position - part.start)
-        if not part.checked:
-            self._checked = None
         if self._ranges:
             self._top_up()
 
@@ -336,6 +337,8 @@ class ReadAhead:
     def _advance(self) -> None:
         part = self._ranges.popleft()
         BUDGET.release(part.held)
+        if not part.checked:
+            self._checked = None
         # At the end, _check() has added what was left.
         if self.verifier is not None and part.hasher is not None and self.position < self._stop:
             self.verifier.add_range(part.hasher, part.size)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from aiostore import checksums
@@ -31,19 +33,22 @@ class Expected(NamedTuple):
 
     algorithm: str
     checksum: str
-    sizes: tuple[PartLimits, int, int | None] | None = None
+    sizes: Callable[[], Iterator[int]] | None = None
 
     def hasher(self) -> Hasher:
         """What the bytes go through in order."""
         if self.sizes is None:
             return checksums.new(self.algorithm)
-        return checksums.PartsHasher(part_sizes(*self.sizes))
+        return checksums.PartsHasher(self.sizes())
 
 
-def expected(meta: ObjectMeta, integrity: Integrity, operation: str, driver: Driver) -> Expected | None:
+def expected(
+    meta: ObjectMeta, integrity: Integrity, operation: str, driver: Driver, sizes: Sequence[int] = ()
+) -> Expected | None:
     """What to verify a whole read of ``meta`` with; None if there is no such checksum, or none is wanted.
 
-    The ETag of parts is compared if it must be: their MD5s cost three times as much CPU as reading does.
+    The ETag of parts is compared if it must be: their MD5s cost three times as much CPU as reading does. ``sizes`` are
+    those of the parts, where the object does not tell and the service was asked.
 
     Raises:
         NotSupportedError: if integrity is ``"require"`` and the service holds no checksum that can be computed here.
@@ -55,7 +60,8 @@ def expected(meta: ObjectMeta, integrity: Integrity, operation: str, driver: Dri
         if algorithm is not None:
             return Expected(algorithm, meta.checksums[algorithm])
     if integrity == "require":
-        if (found := of_parts(meta, driver.capabilities.multipart)) is not None:
+        found = of_parts(meta, driver.capabilities.multipart) or _of_sizes(meta, sizes)
+        if found is not None:
             return found
         raise unverifiable("the service holds no checksum of the whole object", meta.key, operation, driver)
     return None
@@ -75,7 +81,26 @@ def of_parts(meta: ObjectMeta, limits: PartLimits | None) -> Expected | None:
         if left <= 0 or count > limits.max_count:
             break
     # Whoever copied it in other parts took the metadata along.
-    return Expected(checksums.MD5_OF_PARTS, etag, layout) if etag.endswith(f"-{count}") else None
+    return Expected(checksums.MD5_OF_PARTS, etag, partial(part_sizes, *layout)) if etag.endswith(f"-{count}") else None
+
+
+def _of_sizes(meta: ObjectMeta, sizes: Sequence[int]) -> Expected | None:
+    """The ETag of an object that others wrote in parts of these sizes; None if they are not its."""
+    etag = meta.checksums.get(checksums.MD5_OF_PARTS, "")
+    if not sizes or sum(sizes) != meta.size or not etag.endswith(f"-{len(sizes)}"):
+        return None
+    return Expected(checksums.MD5_OF_PARTS, etag, partial(iter, sizes))
+
+
+def lacks_sizes(meta: ObjectMeta, integrity: Integrity, driver: Driver) -> bool:
+    """Whether the bytes must be verified, and the service may tell the one thing that is missing: the parts' sizes."""
+    return (
+        integrity == "require"
+        and checksums.MD5_OF_PARTS in meta.checksums
+        and checksums.best(meta.checksums) is None
+        and "list_ranges" in driver.capabilities.operations
+        and of_parts(meta, driver.capabilities.multipart) is None
+    )
 
 
 def unverifiable(reason: str, key: str, operation: str, driver: Driver) -> NotSupportedError:
@@ -97,8 +122,6 @@ def matches(wanted: Expected, data: bytes) -> bool:
 
 async def matches_soon(wanted: Expected, data: bytes) -> bool:
     """The same for any number of bytes: computed in a worker thread where that takes a while."""
-    if wanted.sizes is not None:
-        return await asyncio.to_thread(matches, wanted, data)
     return await checksums.digest(wanted.algorithm, (data,)) == wanted.checksum
 
 

@@ -68,8 +68,9 @@ class S3Driver(S3Multipart, S3Bucket):
         self._told = client.service.learnt.get(client.bucket, dialect)
         self._read_headers = {"x-amz-checksum-mode": "ENABLED"} if dialect.checksums else {}
         self._composite = bool(dialect.checksums)
+        in_parts = self._composite or dialect.parts_etags
         self._capabilities = Capabilities(
-            operations=self.operations - dialect.missing - (set() if self._composite else {"list_ranges"}),
+            operations=self.operations - dialect.missing - (set() if in_parts else {"list_ranges"}),
             put=dialect.put,
             complete=dialect.complete,
             copy=dialect.copy,

@@ -51,6 +51,12 @@ from aiostore.types import (
 
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
+_PART: Final = "part "
+"""Begins the token of a page of parts that are asked for one by one."""
+
+_MOST_PARTS: Final = 10_000
+"""Parts that an object may have: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"""
+
 
 class S3Multipart(BaseDriver):
     """The multipart half of the S3 driver."""
@@ -118,10 +124,17 @@ class S3Multipart(BaseDriver):
     async def list_ranges(
         self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None = None
     ) -> PartPage:
-        """The parts of an object with a composite checksum; parts of others have none that is kept.
+        """The parts of an object, with their checksums if it has a composite one; else their sizes, if they are told.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html
         """
+        if self._dialect.checksums and (page_token is None or page_token.isdecimal()):
+            page = await self._checked_parts(key, meta, options, page_token)
+            if page.parts or page_token is not None:
+                return page
+        return await self._sized_parts(key, meta, options, page_token)
+
+    async def _checked_parts(self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None) -> PartPage:
         headers = {"x-amz-object-attributes": "ETag,ObjectParts"} | lower_case(options.headers)
         if page_token is not None:
             headers["x-amz-part-number-marker"] = page_token
@@ -131,6 +144,35 @@ class S3Multipart(BaseDriver):
         query = encode_query(pairs)
         (etag, page), _ = await self._client.ask("list_ranges", "GET", key, parse_object_parts, headers, query)
         return page if etag == meta.etag else PartPage()
+
+    async def _sized_parts(self, key: str, meta: ObjectMeta, options: GetOptions, page_token: str | None) -> PartPage:
+        """One part on a page; all of them if the first and the last are what they are where all but the last are equal.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html#API_HeadObject_RequestSyntax (partNumber)
+        """
+        number = int((page_token or _PART + "1").removeprefix(_PART))
+        size, count = await self._sized_part(key, meta, options, number)
+        if not number <= count <= _MOST_PARTS:
+            return PartPage()
+        if number == 1 and count > 1 and 0 < (rest := meta.size - size * (count - 1)) <= size:
+            last, _ = (rest, count) if count == 2 else await self._sized_part(key, meta, options, count)
+            if last == rest:
+                sizes = [size] * (count - 1) + [rest]
+                return PartPage(parts=[Part(number=at, size=size) for at, size in enumerate(sizes, 1)])
+        following = f"{_PART}{number + 1}" if number < count else None
+        return PartPage(parts=[Part(number=number, size=size)], next_token=following)
+
+    async def _sized_part(self, key: str, meta: ObjectMeta, options: GetOptions, number: int) -> tuple[int, int]:
+        """The size of a part of the object ``meta``, and how many there are; 0 if the service does not tell."""
+        headers = lower_case(options.headers)
+        if options.encryption is not None:
+            headers.update(customer_key(options.encryption))
+        pairs = [("partNumber", str(number))] + ([] if meta.version is None else [("versionId", meta.version)])
+        response = await self._client.send("list_ranges", "HEAD", key, headers, encode_query(pairs))
+        count = response.headers.get("x-amz-mp-parts-count", "")
+        if not count.isdecimal() or unquote_etag(response.headers.get("ETag")) != meta.etag:
+            return 0, 0
+        return response.content_length or 0, int(count)
 
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         headers = target_conditions(options.if_match, options.if_none_match, self._dialect.complete, self._dialect)

@@ -35,7 +35,7 @@ async def _head_once(context: Context, key: str, options: GetOptions, size: int)
         return Pin(key, options, replace(result.meta, size=len(data))), data
     data = await drained(context, pin, result, 0, min(size, result.meta.size))
     if len(data) == result.meta.size:
-        check = read.verifier(context, options, result.meta, "read")
+        check = await read.verifier(context, options, result.meta, "read")
         if check is not None and not await _holds(check, data):
             raise verify.corrupted(check.algorithm, key, "read", context.driver)
     return pin, data

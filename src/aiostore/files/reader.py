@@ -347,7 +347,7 @@ class BinaryReader(BinaryFile):
                 ahead = await self._read_ahead(pin, await pin.get(context.driver, None, None), 0, size)
             else:
                 stop = size if self._run >= SEQUENTIAL else min(size, position + max(want, self._buffer_size))
-                read.verifier(context, GetOptions(start=position, stop=stop), pin.meta, "read")
+                await read.verifier(context, GetOptions(start=position, stop=stop), pin.meta, "read")
                 result = await pin.get(context.driver, position, stop)
                 if stop - position <= context.limits.part_size and self._run < SEQUENTIAL:
                     self._buffer = await drained(context, pin, result, position, stop)
@@ -387,7 +387,7 @@ class BinaryReader(BinaryFile):
             proofs, seed = await proof.begin(self._context, pin, self._options, result) if whole else ((), [])
             check = None
             if whole and not proofs:
-                check = read.verifier(self._context, self._options, result.meta, "read")
+                check = await read.verifier(self._context, self._options, result.meta, "read")
         except BaseException:
             await result.stream.aclose()
             raise
