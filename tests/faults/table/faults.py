@@ -26,7 +26,7 @@ from tests.faults.http1 import Head, Sink
 from tests.faults.proxy import Rule
 from tests.faults.relay import Request
 from tests.faults.table.backend import Backend, Bucket, Scene, Settings
-from tests.faults.table.cells import Cell, primitive_of_call
+from tests.faults.table.cells import PATIENCE, Cell, primitive_of_call
 from tests.faults.table.impatience import DripInAnswer, Impatience, Late, StallInAnswer, StallInRequest
 
 READS = frozenset({"get", "get_range"})
@@ -741,7 +741,13 @@ class Replaced(TableFault):
         return Settings(reads=1)
 
     async def change(self, cell: Cell) -> None:
-        await cell.direct.put("object", bytes(len(body_of(cell))))
+        """Put as many other bytes, until that shows: some ETags are a size and a clock that ticks slowly."""
+        before, body = cell.metas["object"].etag, bytes(len(body_of(cell)))
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                written = await cell.direct.put("object", body)
+                if (written.etag or (await cell.direct.head("object")).etag) != before:
+                    return
 
     def on_the_wire(self, cell: Cell, primitive: str) -> wire.Fault:
         return _Meanwhile(action=lambda: self.change(cell))
