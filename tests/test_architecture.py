@@ -42,7 +42,7 @@ CONTRACT: Final = (
     "capabilities",
     "handles",
 )
-TRANSPORT: Final = ("_http.", "checksums")
+TRANSPORT: Final = ("_http.", "checksums", "room")
 STORE: Final = ("core", "bulk", "store", "services.", "url", "address", "location", "schemes", "aliases", "secrets")
 
 ROWS: Final[Mapping[str, Row]] = {

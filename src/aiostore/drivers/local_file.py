@@ -10,6 +10,7 @@ from aiostore import checksums
 from aiostore.body import READ_BLOCK
 from aiostore.drivers.local_thread import Stop
 from aiostore.errors import UnavailableError
+from aiostore.room import LEAST_HUGE, Room
 from aiostore.types import Buffer
 
 CHECKSUM: Final = "crc64nvme"
@@ -40,10 +41,33 @@ def read_at(descriptor: int, count: int, position: int) -> bytes:
         # One read is cut at 2 GiB.
         data = _read(descriptor, count - done, position + done)
         if not data:
-            raise ShortFileError("the file became shorter while it was read; another program writes it in place")
+            raise _short()
         pieces.append(data)
         done += len(data)
     return b"".join(pieces)
+
+
+def read_whole(descriptor: int, count: int, position: int) -> bytes:
+    """The same for many bytes, which get the kind of memory that is cheapest for them.
+
+    Raises:
+        ShortFileError: if the file ends before.
+    """
+    if count < LEAST_HUGE:
+        return read_at(descriptor, count, position)
+    room = Room(count)
+    done = 0
+    while done < count:
+        with room.view[done : done + READ_BLOCK] as block:
+            read = _read_into(descriptor, block, position + done)
+        if not read:
+            raise _short()
+        done += read
+    return room.take()
+
+
+def _short() -> ShortFileError:
+    return ShortFileError("the file became shorter while it was read; another program writes it in place")
 
 
 class Writer:
@@ -119,6 +143,9 @@ if hasattr(os, "preadv"):
     def _read(descriptor: int, count: int, position: int) -> bytes:
         return os.pread(descriptor, count, position)
 
+    def _read_into(descriptor: int, block: memoryview, position: int) -> int:
+        return os.preadv(descriptor, [block], position)
+
     def _write(descriptor: int, group: list[memoryview], position: int) -> int:
         return os.pwritev(descriptor, group, position) if len(group) > 1 else os.pwrite(descriptor, group[0], position)
 
@@ -127,6 +154,11 @@ else:
     def _read(descriptor: int, count: int, position: int) -> bytes:
         os.lseek(descriptor, position, os.SEEK_SET)
         return os.read(descriptor, count)
+
+    def _read_into(descriptor: int, block: memoryview, position: int) -> int:
+        data = _read(descriptor, len(block), position)
+        block[: len(data)] = data
+        return len(data)
 
     def _write(descriptor: int, group: list[memoryview], position: int) -> int:
         os.lseek(descriptor, position, os.SEEK_SET)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
-from aiostore.drivers.local_file import read_at
-from aiostore.drivers.local_thread import run_briefly
+from aiostore.drivers.local_file import read_at, read_whole
+from aiostore.drivers.local_thread import run, run_briefly
 
 BLOCK: Final = 1024**2
 """Bytes of one chunk: they fit into a processor's cache, which saves more than the hops to a thread cost."""
+
+
+Hop: TypeAlias = Callable[[Callable[[], bytes]], Awaitable[bytes]]
+"""How a thread is reached."""
 
 
 class FileStream:
@@ -28,17 +33,17 @@ class FileStream:
         self._reading = False
 
     async def next_chunk(self) -> bytes:
-        return await self._read(min(BLOCK, self._stop - self._position))
+        return await self._read(run_briefly, read_at, min(BLOCK, self._stop - self._position))
 
     async def read(self) -> bytes:
-        return await self._read(self._stop - self._position)
+        return await self._read(run, read_whole, self._stop - self._position)
 
-    async def _read(self, count: int) -> bytes:
+    async def _read(self, hop: Hop, read: Callable[[int, int, int], bytes], count: int) -> bytes:
         if self._closed:
             return b""
         self._reading = True
         try:
-            data = await run_briefly(lambda: read_at(self._descriptor, count, self._position))
+            data = await hop(lambda: read(self._descriptor, count, self._position))
         except BaseException:
             self._closed = True
             raise
