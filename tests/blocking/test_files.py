@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import itertools
 import pickle
 import random
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 import aiostore
 from aiostore import Limits, MemoryStore
 from aiostore.blocking import BlockingStore
+from aiostore.blocking.files import WRITE_BUFFER
 from aiostore.budget import BUDGET
 from tests.blocking.test_portal import run, until
 
@@ -147,6 +150,30 @@ def test_an_unbuffered_file_hands_on_each_write(store: BlockingStore) -> None:
         assert file.write(memoryview(b"3456")[::2].tobytes()) == 2
         assert file.tell() == 4
     assert store["raw"] == b"1235"
+
+
+@pytest.mark.parametrize("make", [bytes, bytearray, memoryview, lambda data: memoryview(data).cast("H")])
+def test_large_writes_go_between_small_ones(store: BlockingStore, make: Callable[[bytes], Any]) -> None:
+    data = random.Random(5).randbytes(WRITE_BUFFER)
+    with store.open("large", "wb") as file:
+        file.write(b"a")
+        large = make(data)
+        assert file.write(large) == WRITE_BUFFER
+        if isinstance(large, bytearray):
+            large[:] = bytes(WRITE_BUFFER)
+        file.write(b"b")
+        assert file.tell() == WRITE_BUFFER + 2
+    assert store["large"] == b"a" + data + b"b"
+    with pytest.raises(ValueError, match="closed file"):
+        file.write(data)
+
+
+def test_threads_that_share_a_writer_mix_no_bytes_of_a_write(store: BlockingStore) -> None:
+    sizes = [1, 100_000, WRITE_BUFFER, WRITE_BUFFER + 1, 3 * WRITE_BUFFER]
+    with store.open("shared", "wb") as file, ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: file.write(bytes([number]) * sizes[number % 5]), range(40)))
+    runs = [(value, len(list(same))) for value, same in itertools.groupby(store["shared"])]
+    assert sorted(runs) == [(number, sizes[number % 5]) for number in range(40)]
 
 
 # --- opening by URL or path

@@ -188,7 +188,7 @@ class ReadAhead:
     ) -> None:
         self._context = context
         self._pin = pin
-        self._alone = concurrency is None and context.reads.nearest < NEAR
+        self._alone = concurrency is None and context.limits.adaptive and context.reads.nearest < NEAR
         self._timer: asyncio.TimerHandle | None = None
         self._proofs = proofs
         self._checked = next(iter(result.checksums), None)

@@ -24,7 +24,7 @@ from aiostore.store import Store
 from aiostore.types import ObjectMeta, PutResult
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 ReadMode: TypeAlias = Literal["rb", "br"]
 WriteMode: TypeAlias = Literal["wb", "bw", "xb", "bx", "ab", "ba"]
@@ -75,6 +75,14 @@ class Writer(io.BufferedWriter):
     def result(self) -> PutResult:
         """What the service answered, once the object was published."""
         return self.raw.result
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Take all of ``data``; returns its length in bytes."""
+        # io would copy it, and what it hands on is copied once more, since it uses its buffer again.
+        if (len(data) if isinstance(data, bytes) else memoryview(data).nbytes) < WRITE_BUFFER:
+            return super().write(data)
+        self.flush()
+        return self.raw.write(data)
 
     def abort(self) -> None:
         """Close and publish nothing. Safe to repeat, and after ``close``, when it changes nothing."""

@@ -10,6 +10,7 @@ import errno
 import io
 import operator
 import os
+import threading
 import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
@@ -280,6 +281,8 @@ class RawWriter(RawFile):
         self.tells = False
         """Set while a text layer is put on: it takes only what can be moved in for a file that knows its position, and
         writes a byte order mark at its beginning."""
+        # A write past io's buffer does not hold its lock. Reentrant, as a signal handler may write too.
+        self._lock = threading.RLock()
         self._portal.run(file.__aenter__())
 
     @property
@@ -308,11 +311,12 @@ class RawWriter(RawFile):
         # The caller may change anything but bytes when this returns.
         kept = data if isinstance(data, bytes) else bytes(data)
         if not self._dropped:
-            try:
-                self._portal.run(self._file.write(kept))
-            except BaseException as error:
-                self._file.fail(error)
-                raise
+            with self._lock:
+                try:
+                    self._portal.run(self._file.write(kept))
+                except BaseException as error:
+                    self._file.fail(error)
+                    raise
         return len(kept)
 
     async def _close(self) -> None:
