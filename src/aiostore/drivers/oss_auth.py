@@ -33,10 +33,13 @@ _PAYLOAD: Final = "UNSIGNED-PAYLOAD"
 
 _SUBRESOURCES: Final = frozenset(
     {
-        *("acl", "append", "bucketInfo", "continuation-token", "delete", "location", "objectMeta", "partNumber"),
-        *("position", "response-cache-control", "response-content-disposition", "response-content-encoding"),
-        *("response-content-language", "response-content-type", "response-expires", "restore", "security-token"),
-        *("tagging", "uploadId", "uploads", "versionId", "versioning", "versions"),
+        *("acl", "append", "asyncFetch", "bucketInfo", "callback", "callback-var", "cloudboxes", "cname", "comp"),
+        *("continuation-token", "delete", "encryption", "endTime", "live", "location", "objectInfo", "objectMeta"),
+        *("partNumber", "policy", "position", "qos", "regionList", "resourceGroup", "response-cache-control"),
+        *("response-content-disposition", "response-content-encoding", "response-content-language"),
+        *("response-content-type", "response-expires", "restore", "security-token", "sequential", "startTime"),
+        *("stat", "status", "style", "styleName", "symlink", "tagging", "uploadId", "uploads", "versionId"),
+        *("versioning", "versions", "vod"),
     }
 )
 """The parameters of a query that version 1 signs, beside those that begin with ``x-oss-``."""
