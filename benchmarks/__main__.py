@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from . import local
-from .clients import AZURE_CLIENTS, LOCAL_CLIENTS, WIRE_CLIENTS, Target, find_client
+from .clients import AZURE_CLIENTS, LOCAL_CLIENTS, OSS_CLIENTS, WIRE_CLIENTS, Target, find_client
 from .report import DISTURBED, Failure, Measurement, Report, machine, markdown, plot, versions
 from .server import BUCKET, Link, Server, Stats, busy_seconds, ceilings, pin, serve
 from .workloads import KIB, MIB, WORKLOADS, LinkKind, Result, Workload
@@ -280,7 +280,7 @@ def available(wanted: Sequence[str]) -> list[str]:
     """The clients that are wanted and can be imported."""
     found = []
     for name in dict.fromkeys((*WIRE_CLIENTS, *LOCAL_CLIENTS)):
-        if name not in wanted if wanted else name in AZURE_CLIENTS:
+        if name not in wanted if wanted else name in AZURE_CLIENTS or name in OSS_CLIENTS:
             continue
         try:
             find_client(name, local=name not in WIRE_CLIENTS)
@@ -299,7 +299,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--clients",
         default="",
-        help=f"of {', '.join((*WIRE_CLIENTS, *LOCAL_CLIENTS))}; default all installed but Azure's",
+        help=f"of {', '.join((*WIRE_CLIENTS, *LOCAL_CLIENTS))}; default all installed but Azure's and OSS's",
     )
     parser.add_argument("--rounds", type=int, help="default 5; slow rows take at most 3")
     parser.add_argument("--seconds", type=float, help="of one measurement; default 3")

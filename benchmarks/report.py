@@ -13,8 +13,14 @@ from .clients import LOCAL_CLIENTS, WIRE_CLIENTS, ClientType, find_client, versi
 from .server import Ceiling, processor
 from .workloads import MIB, LinkKind, Result, Workload
 
-SUBJECTS = ("aiostore", "aiostore-aws")
 PEERS = ("obstore", "aiobotocore")
+SUBJECTS = {
+    "aiostore": PEERS,
+    "aiostore-aws": PEERS,
+    "aiostore-azure": ("obstore-azure", "azure-sdk"),
+    "aiostore-oss": ("oss2", "oss-v2"),
+}
+"""Our clients, and whom each is compared with."""
 DISTURBED = 0.1
 """Above this share of a core taken by others a measurement is repeated, and a ratio is no verdict."""
 VARIANTS = {"obstore": ("obstore", "obstore-unsigned")}
@@ -218,8 +224,11 @@ def ratio_table(report: Report, kinds: Mapping[str, Workload]) -> str:
     lines = []
     for name, link in report.rows():
         targets = kinds[name].targets.get(link, {})
-        for subject in SUBJECTS:
-            for peer in dict.fromkeys((*targets, *(PEERS if link != "local" else ()))):
+        for subject, peers in SUBJECTS.items():
+            # Targets name the peers of all subjects.
+            others = {peer for found in SUBJECTS.values() if found is not peers for peer in found} - set(peers)
+            compared = (*(peer for peer in targets if peer not in others), *(peers if link != "local" else ()))
+            for peer in dict.fromkeys(compared):
                 against = report.equal_peer(name, link, subject, peer)
                 ratio = report.ratio(name, link, subject, against)
                 if ratio is None:

@@ -6,7 +6,7 @@
  *   GET        /_stats                           counters of this process as JSON
  *
  * Below /devstoreaccount1 it looks like Azure's Blob service instead, below /v1/AUTH_benchmark like OpenStack Swift, both
- * with the same objects in the container bench.
+ * with the same objects in the container bench. To requests signed for Alibaba Cloud OSS it answers as that does.
  *
  * Signatures are not checked. With --delay-us and --rate a link is emulated: a delay before the first byte of every answer
  * and a rate in bytes per second for every connection, in both directions. With --busy-above N it answers 503 SlowDown to
@@ -40,6 +40,7 @@
 struct object {
     uint64_t size;
     char etag[40], crc64[16];
+    uint64_t crc64ecma;
 };
 
 struct conn {
@@ -60,7 +61,7 @@ struct request {
     char *method, *path, *query;
     const char *range, *if_match, *if_none_match, *payload;
     uint64_t length;
-    bool checksum_mode, chunked, expects, close, azure, swift;
+    bool checksum_mode, chunked, expects, close, azure, swift, oss;
     char echo[512];
     size_t echo_len;
 };
@@ -82,9 +83,22 @@ static struct {
 
 /* ---- checksums ---- */
 
-static uint64_t crc_table[8][256];
+#define NVME 0x9A6C9329AC4BC9B5ULL
+#define ECMA 0xC96C5795D7870F42ULL
 
-static uint64_t crc64nvme(uint64_t size) {
+static uint64_t crc64(uint64_t polynomial, uint64_t size) {
+    static uint64_t crc_table[8][256], made;
+    if (made != polynomial) {
+        for (int i = 0; i < 256; i++) {
+            uint64_t crc = (uint64_t)i;
+            for (int bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >> 1) ^ polynomial : crc >> 1;
+            crc_table[0][i] = crc;
+        }
+        for (int i = 0; i < 256; i++)
+            for (int k = 1; k < 8; k++)
+                crc_table[k][i] = crc_table[0][crc_table[k - 1][i] & 0xff] ^ (crc_table[k - 1][i] >> 8);
+        made = polynomial;
+    }
     uint64_t crc = ~0ULL;
     for (uint64_t at = 0; at < size;) {
         const unsigned char *p = (const unsigned char *)content + at % content_size;
@@ -101,17 +115,6 @@ static uint64_t crc64nvme(uint64_t size) {
         for (; n; n--) crc = crc_table[0][(crc ^ *p++) & 0xff] ^ (crc >> 8);
     }
     return ~crc;
-}
-
-static void crc_init(void) {
-    for (int i = 0; i < 256; i++) {
-        uint64_t crc = (uint64_t)i;
-        for (int bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >> 1) ^ 0x9A6C9329AC4BC9B5ULL : crc >> 1;
-        crc_table[0][i] = crc;
-    }
-    for (int i = 0; i < 256; i++)
-        for (int k = 1; k < 8; k++)
-            crc_table[k][i] = crc_table[0][crc_table[k - 1][i] & 0xff] ^ (crc_table[k - 1][i] >> 8);
 }
 
 static void base64_u64(uint64_t value, char out[16]) {
@@ -131,7 +134,8 @@ static void declare_object(const char *spec) { /* SIZE:MD5 */
     char *rest;
     o->size = strtoull(spec, &rest, 10);
     snprintf(o->etag, sizeof o->etag, "\"%s\"", rest + 1);
-    base64_u64(crc64nvme(o->size), o->crc64);
+    base64_u64(crc64(NVME, o->size), o->crc64);
+    o->crc64ecma = crc64(ECMA, o->size);
 }
 
 static struct object *find_object(const char *path) { /* /bucket/size/<bytes>/... */
@@ -228,6 +232,9 @@ static void answer_object(struct conn *c, const struct request *r) {
             "Content-Type: binary/octet-stream\r\nContent-Length: %llu\r\n",
             o->etag, (unsigned long long)(stop - start));
     if (r->azure) appendf(c, "x-ms-blob-type: BlockBlob\r\nx-ms-version: 2024-11-04\r\nx-ms-lease-status: unlocked\r\n");
+    if (r->oss)
+        appendf(c, "x-oss-object-type: Normal\r\nx-oss-storage-class: Standard\r\nx-oss-hash-crc64ecma: %llu\r\n",
+                (unsigned long long)o->crc64ecma);
     if (ranged)
         appendf(c, "Content-Range: bytes %llu-%llu/%llu\r\n", (unsigned long long)start, (unsigned long long)stop - 1,
                 (unsigned long long)o->size);
@@ -286,17 +293,20 @@ static void answer_list(struct conn *c, const struct request *r) {
     static struct conn body; /* only its output buffer is used */
     body.out_len = 0;
     appendf(&body,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult%s>"
             "<Name>bench</Name><Prefix>%s%s</Prefix><KeyCount>%lu</KeyCount><MaxKeys>%lu</MaxKeys><IsTruncated>%s</IsTruncated>",
-            prefix, count ? "/" : "", end - at, limit, end < count ? "true" : "false");
+            r->oss ? "" : " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"", prefix, count ? "/" : "", end - at, limit,
+            end < count ? "true" : "false");
     if (query_value(r->query, "encoding-type", value, sizeof value)) appendf(&body, "<EncodingType>url</EncodingType>");
     if (end < count) appendf(&body, "<NextContinuationToken>%lu</NextContinuationToken>", end);
     char item[512];
     int length = snprintf(item, sizeof item,
                           "<Contents><Key>%s/00000000</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
-                          "<ETag>&quot;0cc175b9c0f1b6a831c399e200000000&quot;</ETag><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm>"
-                          "<ChecksumType>FULL_OBJECT</ChecksumType><Size>1024</Size><StorageClass>STANDARD</StorageClass></Contents>",
-                          prefix);
+                          "<ETag>&quot;0cc175b9c0f1b6a831c399e200000000&quot;</ETag>%s"
+                          "<Size>1024</Size><StorageClass>STANDARD</StorageClass></Contents>",
+                          prefix,
+                          r->oss ? "<Type>Normal</Type>"
+                                 : "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>");
     char *key = strstr(item, "/00000000</Key>"), *etag = strstr(item, "00000000&quot;");
     for (; at < end; at++) {
         unsigned long digits = at;
@@ -500,11 +510,15 @@ static bool parse(char *block, struct request *r) {
     else r->query = "";
     if ((r->swift = !strncmp(r->path, SWIFT_ACCOUNT "/", sizeof SWIFT_ACCOUNT))) r->path += sizeof SWIFT_ACCOUNT - 1;
     if ((r->azure = !strncmp(r->path, AZURE_ACCOUNT "/", sizeof AZURE_ACCOUNT))) r->path += sizeof AZURE_ACCOUNT - 1;
+    for (char *at = r->path; (at = strstr(at, "%2F")); at++) memmove(at + 1, at + 3, strlen(at + 3) + 1), *at = '/';
     for (line += 2; *line; line = value + 2) {
         char *end = strstr(line, "\r\n");
         if (!end) break;
         *end = 0;
         switch (*line | 0x20) {
+        case 'a':
+            if (header(line, "authorization:", &value)) r->oss = !strncmp(value, "OSS", 3);
+            break;
         case 'c':
             if (header(line, "content-length:", &value)) r->length = strtoull(value, NULL, 10);
             else if (header(line, "connection:", &value)) r->close = !strcasecmp(value, "close");
@@ -791,7 +805,6 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     prctl(PR_SET_TIMERSLACK, 50000UL);
-    crc_init();
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *option = argv[i], *value = argv[i + 1];
         struct stat info;

@@ -55,6 +55,8 @@ class Workload:
 
 
 SMALL: tuple[LinkKind, ...] = ("plain", "tls")
+AZURE = {"obstore-azure": 1.0, "azure-sdk": 3.0}
+OSS = {"oss2": 1.0, "oss-v2": 1.0}
 WORKLOADS = (
     Workload(
         name="get-1k",
@@ -62,7 +64,10 @@ WORKLOADS = (
         links=SMALL,
         size=KIB,
         concurrency=32,
-        targets={"plain": {"obstore": 1.0, "aiobotocore": 8}, "tls": {"obstore": 1.1, "aiobotocore": 8}},
+        targets={
+            "plain": {"obstore": 1.0, "aiobotocore": 8, **AZURE, **OSS},
+            "tls": {"obstore": 1.1, "aiobotocore": 8, **AZURE, **OSS},
+        },
     ),
     Workload(
         name="put-1k",
@@ -70,7 +75,10 @@ WORKLOADS = (
         links=SMALL,
         size=KIB,
         concurrency=32,
-        targets={"plain": {"obstore": 0.9, "aiobotocore": 8}, "tls": {"obstore": 0.9, "aiobotocore": 8}},
+        targets={
+            "plain": {"obstore": 0.9, "aiobotocore": 8, **AZURE, **OSS},
+            "tls": {"obstore": 0.9, "aiobotocore": 8, **AZURE, **OSS},
+        },
     ),
     Workload(
         name="head",
@@ -78,7 +86,10 @@ WORKLOADS = (
         links=SMALL,
         size=KIB,
         concurrency=32,
-        targets={"plain": {"obstore": 0.9, "aiobotocore": 8}, "tls": {"obstore": 0.9, "aiobotocore": 8}},
+        targets={
+            "plain": {"obstore": 0.9, "aiobotocore": 8, **AZURE, **OSS},
+            "tls": {"obstore": 0.9, "aiobotocore": 8, **AZURE, **OSS},
+        },
     ),
     Workload(
         name="get-1m",
@@ -101,7 +112,7 @@ WORKLOADS = (
         operation="read_stream",
         links=SMALL,
         size=256 * MIB,
-        targets={"plain": {"obstore": 0.8}, "tls": {"obstore": 1.3}},
+        targets={"plain": {"obstore": 0.8, **OSS}, "tls": {"obstore": 1.3, **OSS}},
     ),
     Workload(
         name="put-256m",
@@ -109,7 +120,10 @@ WORKLOADS = (
         links=SMALL,
         size=256 * MIB,
         part_size=8 * MIB,
-        targets={"plain": {"obstore": 1.2}, "tls": {"obstore": 2.0}},
+        targets={
+            "plain": {"obstore": 1.2, "obstore-azure": 1.2, "azure-sdk": 1.2, **OSS},
+            "tls": {"obstore": 2.0, "obstore-azure": 1.2, "azure-sdk": 1.2, **OSS},
+        },
     ),
     Workload(
         name="list-20k",
@@ -117,8 +131,8 @@ WORKLOADS = (
         links=SMALL,
         size=20_000,
         targets={
-            "plain": {"obstore": 0.7, "aiobotocore": 12},
-            "tls": {"obstore": 0.7, "aiobotocore": 12},
+            "plain": {"obstore": 0.7, "aiobotocore": 12, **OSS},
+            "tls": {"obstore": 0.7, "aiobotocore": 12, **OSS},
         },
     ),
     Workload(

@@ -126,8 +126,13 @@ AZURE_CLIENTS = {
     "obstore-azure": "benchmarks.clients.azure:ObstoreAzureClient",
     "azure-sdk": "benchmarks.clients.azure:SdkClient",
 }
-WIRE_CLIENTS = {**S3_CLIENTS, **AZURE_CLIENTS}
-"""Whatever works against the server; those of Azure only where they are asked for."""
+OSS_CLIENTS = {
+    "aiostore-oss": "benchmarks.clients.oss:AiostoreOSSClient",
+    "oss2": "benchmarks.clients.oss:Oss2Client",
+    "oss-v2": "benchmarks.clients.oss:OssV2Client",
+}
+WIRE_CLIENTS = {**S3_CLIENTS, **AZURE_CLIENTS, **OSS_CLIENTS}
+"""Whatever works against the server; those of Azure and OSS only where they are asked for."""
 
 LOCAL_CLIENTS = {
     "aiostore": "benchmarks.local:LocalStoreClient",

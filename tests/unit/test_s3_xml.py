@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from functools import partial
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from aiostore._http.bucket_xml import (
     join_marker,
     parse,
+    parse_list,
     parse_tags,
     parse_uploads,
     parse_versions,
@@ -24,7 +26,6 @@ from aiostore.drivers.s3_xml import (
     parse_containers,
     parse_delete_errors,
     parse_error,
-    parse_list,
     parse_parts,
     parse_written,
     write_complete,
@@ -44,6 +45,8 @@ ROWS = {
     "ceph": f"<Key>a%20b</Key>{TIME}<ETag>&quot;5d41&quot;</ETag><Size>5</Size><StorageClass>STANDARD</StorageClass>"
     "<Type>Normal</Type>",
     "swift": f'<Key>a%20b</Key>{TIME}<ETag>"5d41"</ETag><Size>5</Size><StorageClass>STANDARD</StorageClass>',
+    "oss": f'<Key>a%20b</Key>{TIME}<ETag>"5d41"</ETag><Type>Appendable</Type><Size>5</Size>'
+    "<StorageClass>STANDARD</StorageClass>",
     "another order": f'<Key>a%20b</Key><ETag>"5d41"</ETag><Size>5</Size>{TIME}<StorageClass>STANDARD</StorageClass>',
     "more elements": f"<Key>a%20b</Key>{TIME}<ETag>&#34;5d41&#34;</ETag><Size>5</Size>"
     "<Owner><ID>1</ID><DisplayName>x</DisplayName></Owner><StorageClass>STANDARD</StorageClass>"
@@ -85,6 +88,12 @@ def test_any_key_is_read_as_it_was_written(key: str) -> None:
 def test_any_key_that_xml_can_hold_is_read_unencoded(key: str) -> None:
     row = ROWS["aws"].replace("a+b", escape(key))
     assert parse_list(listing(row, encoding="")).objects[0].key == key
+
+
+@pytest.mark.parametrize("service", ["oss", "another order"])
+def test_a_plus_is_a_plus_where_spaces_are_encoded_otherwise(service: str) -> None:
+    row = ROWS[service].replace("a%20b", "a+b%2Bc%20d")
+    assert parse_list(listing(row), unquote).objects[0].key == "a+b+c d"
 
 
 def test_common_prefixes_and_the_token_of_the_next_page() -> None:

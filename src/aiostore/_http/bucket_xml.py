@@ -1,4 +1,4 @@
-"""The XML of buckets, shared by the services whose API is modelled on S3's: versions, uploads, tags, bulk deletes.
+"""The XML of buckets, shared by the services whose API is modelled on S3's: listings, uploads, tags, bulk deletes.
 
 Nothing here knows of requests. Keys are decoded by ``decode``, for the services differ in what a "+" is.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape as _escape_xml
@@ -15,7 +16,7 @@ from xml.sax.saxutils import escape as _escape_xml
 from aiostore._http import xml
 from aiostore._http.status import unquote_etag
 from aiostore.errors import UnavailableError
-from aiostore.types import ObjectMeta, ObjectVersion, Upload, UploadPage, VersionPage
+from aiostore.types import ListPage, ObjectMeta, ObjectVersion, Upload, UploadPage, VersionPage, object_meta
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -30,6 +31,15 @@ _ILLEGAL: Final = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]|&#(?:x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2\d|3[01]));"
 )
 """The same in the bytes of a document, also escaped."""
+
+
+_ROW: Final = re.compile(
+    r"<Contents>\s*<Key>([^<&]+)</Key>\s*<LastModified>([^<&]+)</LastModified>\s*"
+    r"""<ETag>(?:&quot;|&#34;|")?([^<&"]*)(?:&quot;|&#34;|")?</ETag>\s*"""
+    r"(?:<Checksum(?:Algorithm|Type)>\w+</Checksum(?:Algorithm|Type)>|<Type>\w+</Type>\s*)*"
+    r"<Size>([0-9]+)</Size>\s*(?:<StorageClass>(\w+)</StorageClass>\s*)?(?:<Type>Normal</Type>)?</Contents>"
+)
+"""An object of a listing as most services write it. What does not look exactly like this is left to the parser."""
 
 
 def parse(data: bytes) -> Element:
@@ -51,6 +61,49 @@ def parse(data: bytes) -> Element:
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def parse_list(data: bytes, decode: Decode = unquote_plus) -> ListPage:
+    """Read a page of ListObjectsV2."""
+    text = data.decode()
+    rows = _ROW.findall(text)
+    begin, end = text.find("<Contents>"), text.rfind("</Contents>")
+    if rows and len(rows) == text.count("<Contents>") and text.find("<CommonPrefixes>", begin, end) < 0:
+        # What is left is small and goes through the parser, which sees to it that the whole is a listing.
+        root = parse((text[:begin] + text[end + len("</Contents>") :]).encode())
+        read = decoder(root, decode)
+        objects = [_row(row, read) for row in rows]
+    else:
+        root = parse(data)
+        read = decoder(root, decode)
+        objects = [_listed(fields, read) for fields in map(xml.fields, xml.children(root, "Contents"))]
+    prefixes = [read(prefix.text or "") for prefix in xml.children(root, "CommonPrefixes", "Prefix")]
+    return ListPage(objects=objects, common_prefixes=prefixes, next_token=next_token(root, "NextContinuationToken"))
+
+
+def _row(row: tuple[str, str, str, str, str], read: Decode) -> ObjectMeta:  # called for every key
+    key, modified, etag, size, storage_class = row
+    if "%" in key or "+" in key:
+        key = read(key)
+    return object_meta(key, int(size), _modified(modified), etag or None, None, None, None, None, None, None,
+                       storage_class or None)  # fmt: skip
+
+
+_modified = lru_cache(maxsize=1024)(datetime.fromisoformat)
+"""Objects that were written together were written in the same second."""
+
+
+def _listed(fields: Mapping[str, str], read: Decode) -> ObjectMeta:
+    get = fields.get
+    version = get("VersionId")
+    return ObjectMeta(
+        key=read(fields["Key"]),
+        size=int(get("Size") or 0),
+        last_modified=time_of(get("LastModified")),
+        etag=unquote_etag(get("ETag")) or None,
+        version=None if version == "null" else version,
+        storage_class=get("StorageClass") or None,
+    )
 
 
 def parse_versions(root: Element, decode: Decode = unquote_plus) -> VersionPage:

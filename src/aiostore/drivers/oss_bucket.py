@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from urllib.parse import unquote
 
-from aiostore._http.bucket_xml import UNWRITABLE, parse_versions, split_marker, write_delete
+from aiostore._http.bucket_xml import UNWRITABLE, parse_list, parse_versions, split_marker, write_delete
 from aiostore._http.document import discard, read_document
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.oss_client import Client, document
 from aiostore.drivers.oss_headers import lower_case
-from aiostore.drivers.oss_xml import parse_containers, parse_deleted, parse_list
+from aiostore.drivers.oss_xml import parse_containers, parse_deleted
 from aiostore.errors import (
     AlreadyExistsError,
     NotFoundError,
@@ -43,7 +43,7 @@ class OSSBucket(BaseDriver):
         response = await client.send("list_page", "GET", None, query=query)
         with self.naming("list_page", options.prefix):
             data = await read_document(response)
-        return client.parse(parse_list, data, "list_page", options.prefix)
+        return client.parse(partial(parse_list, decode=unquote), data, "list_page", options.prefix)
 
     async def list_versions(self, prefix: str, page_token: str | None = None) -> VersionPage:
         query = [("versions", ""), ("prefix", prefix), ("encoding-type", "url"), ("max-keys", "1000")]

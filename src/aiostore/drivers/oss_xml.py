@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from aiostore._http import xml
-from aiostore._http.bucket_xml import decoder, escape, next_token, parse, time_of
+from aiostore._http.bucket_xml import decoder, escape, next_token, time_of
 from aiostore._http.status import unquote_etag
 from aiostore.drivers.oss_headers import crc64_to_hex
-from aiostore.types import NOTHING, Container, ContainerPage, ListPage, Part, PartPage, object_meta
+from aiostore.types import NOTHING, Container, ContainerPage, Part, PartPage
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -31,24 +31,6 @@ def parse_error(root: Element) -> ErrorBody:
     """Read an error document."""
     get = xml.fields(root).get
     return ErrorBody(get("Code", ""), get("Message", ""), get("Endpoint", ""))
-
-
-def parse_list(data: bytes) -> ListPage:
-    """Read a page of ListObjectsV2."""
-    root = parse(data)
-    read = decoder(root, unquote)
-    objects = [
-        object_meta(
-            read(fields["Key"]),
-            int(fields["Size"]),
-            last_modified=time_of(fields.get("LastModified")),
-            etag=unquote_etag(fields.get("ETag")) or None,
-            storage_class=fields.get("StorageClass") or None,
-        )
-        for fields in map(xml.fields, xml.children(root, "Contents"))
-    ]
-    prefixes = [read(prefix.text or "") for prefix in xml.children(root, "CommonPrefixes", "Prefix")]
-    return ListPage(objects=objects, common_prefixes=prefixes, next_token=next_token(root, "NextContinuationToken"))
 
 
 def parse_parts(root: Element) -> PartPage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aiostore._http.bucket_xml import UNWRITABLE, parse_versions, split_marker, write_delete
+from aiostore._http.bucket_xml import UNWRITABLE, parse_list, parse_versions, split_marker, write_delete
 from aiostore._http.document import discard, read_document
 from aiostore._http.failure import Failure
 from aiostore.drivers.base import BaseDriver
@@ -13,7 +13,7 @@ from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import to_store_error
 from aiostore.drivers.s3_headers import lower_case
 from aiostore.drivers.s3_payload import document
-from aiostore.drivers.s3_xml import NAMESPACE, parse_containers, parse_delete_errors, parse_list, write_location
+from aiostore.drivers.s3_xml import NAMESPACE, parse_containers, parse_delete_errors, write_location
 from aiostore.drivers.sigv4 import encode_query
 from aiostore.errors import AlreadyExistsError, NotFoundError, NotSupportedError, PermissionDeniedError, StoreError
 from aiostore.types import ContainerPage, DeleteOptions, DeleteResult, ListOptions, ListPage, VersionPage

@@ -5,40 +5,25 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Sto
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import unquote_plus
 
 from aiostore._http import xml
-from aiostore._http.bucket_xml import Decode, decoder, escape, next_token, parse, time_of
+from aiostore._http.bucket_xml import escape, next_token, time_of
 from aiostore._http.status import unquote_etag
 from aiostore.drivers.s3_headers import checksum_from_hex, checksum_to_hex
 from aiostore.types import (
     NOTHING,
     Container,
     ContainerPage,
-    ListPage,
-    ObjectMeta,
     Part,
     PartPage,
-    object_meta,
 )
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 NAMESPACE: Final = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
-
-_ROW: Final = re.compile(
-    r"<Contents><Key>([^<&]+)</Key><LastModified>([^<&]+)</LastModified>"
-    r"""<ETag>(?:&quot;|&#34;|")?([^<&"]*)(?:&quot;|&#34;|")?</ETag>"""
-    r"(?:<Checksum(?:Algorithm|Type)>\w+</Checksum(?:Algorithm|Type)>)*<Size>([0-9]+)</Size>"
-    r"(?:<StorageClass>(\w+)</StorageClass>)?(?:<Type>Normal</Type>)?</Contents>"
-)
-"""An object of a listing as most services write it. What does not look exactly like this is left to the parser."""
 
 
 class ErrorBody(NamedTuple):
@@ -65,49 +50,6 @@ def parse_error(root: Element) -> ErrorBody:
     fields = xml.fields(root)
     get = fields.get
     return ErrorBody(get("Code", ""), get("Message", ""), get("Region", ""), get("Endpoint", ""))
-
-
-def parse_list(data: bytes) -> ListPage:
-    """Read a page of ListObjectsV2."""
-    text = data.decode()
-    rows = _ROW.findall(text)
-    begin, end = text.find("<Contents>"), text.rfind("</Contents>")
-    if rows and len(rows) == text.count("<Contents>") and text.find("<CommonPrefixes>", begin, end) < 0:
-        # What is left is small and goes through the parser, which sees to it that the whole is a listing.
-        root = parse((text[:begin] + text[end + len("</Contents>") :]).encode())
-        read = decoder(root, unquote_plus)
-        objects = [_row(row, read is unquote_plus) for row in rows]
-    else:
-        root = parse(data)
-        read = decoder(root, unquote_plus)
-        objects = [_listed(fields, read) for fields in map(xml.fields, xml.children(root, "Contents"))]
-    prefixes = [read(prefix.text or "") for prefix in xml.children(root, "CommonPrefixes", "Prefix")]
-    return ListPage(objects=objects, common_prefixes=prefixes, next_token=next_token(root, "NextContinuationToken"))
-
-
-def _row(row: tuple[str, str, str, str, str], encoded: bool) -> ObjectMeta:  # called for every key
-    key, modified, etag, size, storage_class = row
-    if encoded and ("%" in key or "+" in key):
-        key = unquote_plus(key)
-    return object_meta(key, int(size), _modified(modified), etag or None, None, None, None, None, None, None,
-                       storage_class or None)  # fmt: skip
-
-
-_modified = lru_cache(maxsize=1024)(datetime.fromisoformat)
-"""Objects that were written together were written in the same second."""
-
-
-def _listed(fields: Mapping[str, str], read: Decode) -> ObjectMeta:
-    get = fields.get
-    version = get("VersionId")
-    return ObjectMeta(
-        key=read(fields["Key"]),
-        size=int(get("Size") or 0),
-        last_modified=time_of(get("LastModified")),
-        etag=unquote_etag(get("ETag")) or None,
-        version=None if version == "null" else version,
-        storage_class=get("StorageClass") or None,
-    )
 
 
 def parse_parts(root: Element) -> PartPage:
