@@ -15,7 +15,11 @@ from aiostore.types import Buffer, Condition, Encryption, ObjectMeta, Progress, 
 WritableBuffer: TypeAlias = bytearray | memoryview
 """What can be read into."""
 
-TextMode: TypeAlias = Literal["r", "rt", "tr", "w", "wt", "tw", "x", "xt", "tx", "a", "at", "ta"]
+TextMode: TypeAlias = Literal[
+    "r", "rt", "tr", "w", "wt", "tw", "x", "xt", "tx", "a", "at", "ta",
+    "r+", "+r", "rt+", "r+t", "w+", "+w", "wt+", "w+t", "x+", "+x", "xt+", "x+t", "a+", "+a", "at+", "a+t",
+]  # fmt: skip
+"""Modes of text; those with a ``+`` read and write."""
 
 UpdateMode: TypeAlias = Literal[
     "r+b", "rb+", "br+", "w+b", "wb+", "bw+", "x+b", "xb+", "bx+", "a+b", "ab+", "ba+",
@@ -108,7 +112,7 @@ class AsyncFile(Protocol[T]):
     """What binary and text files have in common: names and semantics of :mod:`io`, with waiting methods awaited.
 
     A file is opened by ``async with``, or by its first operation; a missing object raises there. It reads or it writes:
-    the other half of the methods raises :class:`io.UnsupportedOperation`; binary modes with a ``+`` have both. Every
+    the other half of the methods raises :class:`io.UnsupportedOperation`; modes with a ``+`` have both. Every
     method but the properties, ``aclose`` and ``abort`` raises ``ValueError`` once the file is closed, and
     ``RuntimeError`` while another task is in the middle of one.
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from aiostore import MemoryStore, NotSupportedError, Store
+from aiostore import MemoryStore, Store
 from aiostore.errors import InvalidKeyError
 from aiostore.files.mode import READING, WRITING
 from aiostore.handles import FileOptions
@@ -38,12 +38,6 @@ def test_other_modes_are_refused_and_the_modes_named(store: Store, mode: str) ->
     with pytest.raises(ValueError, match="the modes are r, w, x and a") as caught:
         store.open("key", mode)  # type: ignore[call-overload]  # wrong on purpose
     assert repr(mode) in str(caught.value)
-
-
-@pytest.mark.parametrize("mode", ["r+", "w+", "a+", "x+t"])
-def test_reading_and_writing_text_at_once_is_refused_with_the_way_to_do_it(store: Store, mode: str) -> None:
-    with pytest.raises(NotSupportedError, match="binary mode, or read it and write it anew with if_match"):
-        store.open("key", mode)  # type: ignore[call-overload]  # wrong on purpose
 
 
 @pytest.mark.parametrize("argument", ["encoding", "errors", "newline"])

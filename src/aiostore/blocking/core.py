@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Literal, Self, Unpack, overload
 
 from aiostore.blocking import portal
-from aiostore.blocking.files import Random, Reader, ReadMode, Text, TextMode, WriteMode, Writer, open_file
+from aiostore.blocking.files import Random, Reader, ReadMode, Text, WriteMode, Writer, open_file
 from aiostore.blocking.stream import BlockingStream
 from aiostore.capabilities import Capabilities
-from aiostore.handles import BinaryMode, FileOptions, UpdateMode
+from aiostore.handles import BinaryMode, FileOptions, TextMode, UpdateMode
 from aiostore.protocol import Source
 from aiostore.store import Store
 from aiostore.types import Condition, Encryption, ListResult, ObjectMeta, Progress, PutResult

@@ -11,7 +11,6 @@ import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from aiostore import handles
 from aiostore.blocking import portal
 from aiostore.blocking.raw import Ending, RawFile, RawReader, RawUpdater, RawWriter
 from aiostore.errors import AlreadyExistsError, ConfigurationError, StoreError
@@ -28,12 +27,6 @@ if TYPE_CHECKING:
 
 ReadMode: TypeAlias = Literal["rb", "br"]
 WriteMode: TypeAlias = Literal["wb", "bw", "xb", "bx", "ab", "ba"]
-TextMode: TypeAlias = (
-    handles.TextMode
-    | Literal["r+", "+r", "rt+", "r+t", "w+", "+w", "wt+", "w+t", "x+", "+x", "xt+", "x+t", "a+", "+a", "at+", "a+t"]
-)
-"""Modes of text files, which can be read and written in place here."""
-
 READ_BUFFER = 64 * 1024
 """Bytes of a reader's buffer, and that a read which jumps asks for at least."""
 

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 from typing import Literal, Unpack, overload
 
 from aiostore.blocking import portal
-from aiostore.blocking.files import Random, Reader, ReadMode, Text, TextMode, WriteMode, Writer, check_open, open_file
+from aiostore.blocking.files import Random, Reader, ReadMode, Text, WriteMode, Writer, check_open, open_file
 from aiostore.fs.opening import shared_store
 from aiostore.fs.place import AnyPath, shown_as
-from aiostore.handles import BinaryMode, FileOptions, UpdateMode
+from aiostore.handles import BinaryMode, FileOptions, TextMode, UpdateMode
 from aiostore.store import Store
 
 

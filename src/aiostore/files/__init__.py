@@ -16,11 +16,10 @@ from aiostore._engine.context import Context
 from aiostore._engine.encoding import EncodedWriter
 from aiostore._engine.revision import Revision
 from aiostore._engine.write import Writer
-from aiostore.errors import NotSupportedError
 from aiostore.files.mode import Action, Mode, check_options, check_text, parse
 from aiostore.files.reader import BinaryReader
 from aiostore.files.text import TextReader, TextWriter
-from aiostore.files.updater import BinaryUpdater
+from aiostore.files.updater import BinaryUpdater, TextUpdater
 from aiostore.files.writer import BinaryWriter
 from aiostore.handles import AsyncBinaryFile, AsyncTextFile, FileOptions
 from aiostore.types import GetOptions, PutOptions
@@ -47,14 +46,10 @@ def open_file(
     check_options(asked, given, key)
     encoding, errors = encoding or "utf-8", errors or "strict"
     if asked.updating:
-        if not asked.binary:
-            raise NotSupportedError(
-                f"mode {mode!r}: text is read or written, not both; use binary mode, or read it and write it anew with"
-                " if_match",
-                key=key,
-                operation="open",
-            )
-        return BinaryUpdater(key, mode, revision(context, key, asked, given), context().driver.location)
+        changed, location = revision(context, key, asked, given), context().driver.location
+        if asked.binary:
+            return BinaryUpdater(key, mode, changed, location)
+        return TextUpdater(key, mode, changed, location, encoding, errors, newline)
     if asked.action == "r":
         reader = _reader(context, key, mode if asked.binary else "rb", given)
         return reader if asked.binary else TextReader(reader, mode, encoding, errors, newline)

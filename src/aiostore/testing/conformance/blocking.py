@@ -66,6 +66,17 @@ class BlockingConformance(Suite):
             assert (await store.head("key")).content_type == "text/x-odd"
 
     @requires(_swaps)
+    async def test_text_is_changed_in_place(self, store: Store) -> None:
+        await store.put("key", "été\r\nend".encode())
+        async with store.open("key", "r+") as file:
+            assert await file.readline() == "été\n"
+            place = file.tell()
+            assert await file.read() == "end"
+            await file.seek(place)
+            await file.write("END")
+        assert await store.get("key") == "été\r\nEND".encode()
+
+    @requires(_swaps)
     async def test_an_object_that_others_changed_meanwhile_stays_theirs(self, store: Store) -> None:
         await store.put("key", OLD)
         with pytest.raises(PreconditionFailedError):
