@@ -22,6 +22,7 @@ from aiostore.drivers.memory import MemoryDriver
 from aiostore.drivers.s3_settings import make_driver
 from aiostore.protocol import Driver
 from aiostore.testing import EVERY, Call, Fail, FailRandomly, FaultyDriver
+from tests.servers.ceph import CephEndpoint
 from tests.servers.server import S3Endpoint
 
 STORES: Final = 4
@@ -56,7 +57,7 @@ class Place:
             region=self.endpoint.region,
             access_key_id=self.endpoint.access_key_id,
             secret_access_key=self.endpoint.secret_access_key,
-            dialect="localstack",
+            dialect="ceph",
         )
 
 
@@ -181,8 +182,8 @@ def directory(tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-async def bucket(localstack: S3Endpoint) -> AsyncIterator[Place]:
-    place = Place(endpoint=localstack, bucket=f"test-{uuid.uuid4().hex[:16]}")
+async def bucket(ceph: CephEndpoint) -> AsyncIterator[Place]:
+    place = Place(endpoint=ceph, bucket=f"test-{uuid.uuid4().hex[:16]}")
     async with Store(place.driver()) as store:
         await store.create_container()
     yield place
