@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import nox
@@ -22,6 +23,11 @@ CHECKED = [name for name in ("src", "tests", "examples", "benchmarks", "docs") i
 def group(name: str) -> list[str]:
     """Requirements of a dependency group, for pip versions that cannot read them."""
     return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def normalized(name: str) -> str:
+    """A project's name as indexes compare it: https://packaging.python.org/en/latest/specifications/name-normalization/"""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @nox.session
@@ -49,27 +55,38 @@ def audit(session: nox.Session) -> None:
     resolve = ("install", "--dry-run", "--ignore-installed", "--quiet", "--report", str(resolved), ".[all]")
     session.run("python", "-m", "pip", *resolve, silent=True)
     packages = [entry["metadata"] for entry in json.loads(resolved.read_text())["install"]]
-    pins = sorted(f"{package['name']}=={package['version']}" for package in packages if package["name"] != "aiostore")
-    requirements.write_text("\n".join(pins) + "\n")
-    findings.unlink(missing_ok=True)
-    arguments = ("--no-deps", "--disable-pip", "--format", "json", "--output", str(findings), "-r", str(requirements))
-    output = session.run("pip-audit", *arguments, silent=True, success_codes=[0, 1])
-    if not findings.exists():
-        if "requests.exceptions." not in str(output):
-            session.error(f"pip-audit gave no answer:\n{output}")
-        session.warn(f"NOT AUDITED: the advisory database is unreachable; {len(pins)} packages are unchecked.")
-        return
-    checked = json.loads(findings.read_text())["dependencies"]
-    unknown = [package["name"] for package in checked if "skip_reason" in package]
-    vulnerable = [package for package in checked if package.get("vulns")]
-    for package in vulnerable:
-        session.warn(f"{package['name']} {package['version']}: {[found['id'] for found in package['vulns']]}")
-    if unknown:
-        session.warn(f"NOT AUDITED: the advisory database does not answer for {len(unknown)} packages: {unknown}")
+    pins = sorted(
+        f"{normalized(package['name'])}=={package['version']}" for package in packages if package["name"] != "aiostore"
+    )
+    unchecked, vulnerable = pins, False
+    # One of the two databases is often out of reach, behind a mirror of the package index for one.
+    for service in ("pypi", "osv"):
+        requirements.write_text("\n".join(unchecked) + "\n")
+        findings.unlink(missing_ok=True)
+        arguments = ("--no-deps", "--disable-pip", "--format", "json", "--vulnerability-service", service)
+        files = ("--output", str(findings), "-r", str(requirements))
+        output = session.run("pip-audit", *arguments, *files, silent=True, success_codes=[0, 1])
+        if not findings.exists():
+            if "requests.exceptions." not in str(output):
+                session.error(f"pip-audit gave no answer:\n{output}")
+            session.warn(f"The advisory database {service!r} is unreachable.")
+            continue
+        checked = json.loads(findings.read_text())["dependencies"]
+        for package in checked:
+            if package.get("vulns"):
+                vulnerable = True
+                session.warn(f"{package['name']} {package['version']}: {[found['id'] for found in package['vulns']]}")
+        known = {normalized(package["name"]) for package in checked if "skip_reason" not in package}
+        session.log(f"{service}: {len(known)} of {len(unchecked)} packages audited.")
+        unchecked = [pin for pin in unchecked if pin.partition("==")[0] not in known]
+        if not unchecked:
+            break
     if vulnerable:
         session.error("There are known vulnerabilities in dependencies.")
-    if len(unknown) < len(checked):
-        session.log(f"{len(checked) - len(unknown)} of {len(pins)} packages audited, none vulnerable.")
+    if unchecked:
+        session.warn(f"NOT AUDITED: no advisory database answers for {len(unchecked)} packages: {unchecked}")
+    else:
+        session.log(f"All {len(pins)} packages audited, none vulnerable.")
 
 
 @nox.session
