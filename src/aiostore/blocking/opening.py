@@ -47,7 +47,7 @@ def open_url(
         IsADirectoryError: if the URL or path names a directory.
         FileNotFoundError: if there is no such object to read, or no directory to write a file to.
     """
-    if isinstance(path, bytes):
+    if isinstance(path, bytes | os.PathLike):
         path = os.fsdecode(path)
     shown = shown_as(path)
     check_open(shown, mode, buffering, encoding, errors, newline, options)
