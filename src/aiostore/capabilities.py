@@ -44,9 +44,10 @@ class Capabilities:
 
     ``operations`` are the names of the primitives that do not merely refuse. ``checksums`` are the algorithms that the
     service verifies on upload, best first; reads are verified by whatever ``ObjectMeta.checksums`` holds.
-    ``max_put`` and ``max_copy`` are the largest bodies in bytes of one put and one copy; ``delete_batch`` the most keys
-    of one ``delete_many``. ``range_checksum`` is the largest range in bytes whose answer carries a checksum of its own;
-    0 if none does. ``parallel_ranges`` is false where several ranges at once bring no more than one answer does.
+    ``max_put``, ``max_append`` and ``max_copy`` are the largest bodies in bytes of one put, append and copy;
+    ``delete_batch`` the most keys of one ``delete_many``. ``range_checksum`` is the largest range in bytes whose
+    answer carries a checksum of its own; 0 if none does. ``parallel_ranges`` is false where several ranges at once
+    bring no more than one answer does.
     """
 
     operations: frozenset[str]
@@ -60,6 +61,7 @@ class Capabilities:
     ordered_listing: bool = True
     multipart: PartLimits | None = None
     max_put: int = 5 * 1024**3
+    max_append: int = 2**62
     max_copy: int = 5 * 1024**3
     delete_batch: int = 1
     checksums: tuple[str, ...] = ()

@@ -175,7 +175,8 @@ class AsyncObjectStore(Protocol):
         Appending keeps content headers and metadata, and fails rather than lose bytes if the object changes meanwhile,
         as far as the service's conditions go. The service does it by itself, or copies what is there into a multipart
         upload; only where it can do neither, or the object is smaller than a part, are the old bytes read and sent
-        again. What was written is on the service in one step, as with ``w``.
+        again. What was written is on the service in one step, as with ``w``, unless it is more than the service appends
+        at a time (``Capabilities.max_append``).
 
         Binary modes with a ``+`` read and write a private copy on the local disk, which replaces the object when the
         file is closed, provided that this is still what was copied.

@@ -35,6 +35,7 @@ class TestAzurite(StoreConformance):
         ordered_listing=False,
         multipart=PartLimits(min_size=1, max_size=4000 * MIB, max_count=50_000),
         max_put=5000 * MIB,
+        max_append=100 * MIB,
         max_copy=4000 * MIB * 50_000,
         delete_batch=256,
         checksums=("md5",),

@@ -33,6 +33,7 @@ class TestOSS(StoreConformance):
         copy=CREATE_ONLY,
         multipart=PartLimits(min_size=100 * 1024, max_size=5 * 1024**3, max_count=10_000),
         max_put=5 * 1024**3,
+        max_append=5 * 1024**3,
         max_copy=1024**3,
         delete_batch=1000,
         checksums=("md5",),

@@ -180,6 +180,19 @@ class TestWithTheSDK:
         assert properties.append_blob_committed_block_count == 3
         assert await store.get("log") == b"first\nsecond\nthird\n"
 
+    async def test_more_than_a_block_holds_is_appended_in_several(
+        self, azurite: AzuriteEndpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("aiostore.drivers.azure.MAX_APPEND", 10_000)
+        async with container(azurite) as (store, judge):
+            for seed in (1, 2):
+                async with store.open("log", "ab", metadata={"name": "value"}) as file:
+                    await file.write(payload(25_000, seed))
+            properties = judge.get_blob_client("log").get_blob_properties()
+            assert properties.append_blob_committed_block_count == 6
+            assert properties.metadata == {"name": "value"}
+            assert await store.get("log") == payload(25_000, 1) + payload(25_000, 2)
+
     async def test_an_append_is_refused_if_another_came_before(self, both: tuple[Store, ContainerClient]) -> None:
         store, judge = both
         async with store.open("log", "ab") as file:

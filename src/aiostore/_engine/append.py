@@ -6,7 +6,7 @@ it can do neither, or they are fewer than a part may have, they pass through her
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar, TypeVarTuple
@@ -28,6 +28,7 @@ from aiostore.errors import (
     NotSupportedError,
     ObjectChangedError,
     PreconditionFailedError,
+    StoreError,
     TransientError,
     WriteOutcomeUnknownError,
 )
@@ -36,6 +37,7 @@ from aiostore.types import (
     Buffer,
     CopyOptions,
     GetOptions,
+    Match,
     ObjectMeta,
     Part,
     Progress,
@@ -99,7 +101,8 @@ class Appender:
 
     async def _begin(self) -> None:
         if "append" in self._context.driver.capabilities.operations:
-            self._held = _Held(self._context.limits.part_size)
+            most = self._context.driver.capabilities.max_append
+            self._held = _Held(min(self._context.limits.part_size, most), most)
         else:
             await self._continue()
 
@@ -120,7 +123,7 @@ class Appender:
             return await self._guarded(self._writer.commit)
         if self._held is not None:
             try:
-                return await self._append(await self._held.body())
+                return await self._append(await self._held.bodies())
             finally:
                 await self._held.aclose()
         if self._meta is not None:
@@ -129,30 +132,58 @@ class Appender:
         self._writer = self._make(self._options)
         return await self._guarded(self._writer.commit)
 
-    async def _append(self, body: Body) -> PutResult:
+    async def _append(self, bodies: Sequence[Body]) -> PutResult:
         driver, meta = self._context.driver, self._meta
         options = conditional(self._options, meta, driver.capabilities.put)
-        try:
-            result = await self._guarded(driver.append, self._key, body, 0 if meta is None else meta.size, options)
-        except NotSupportedError:
-            # This object is none of those that the service appends to.
-            writer = await self._continue()
+        before = offset = 0 if meta is None else meta.size
+        result = PutResult(size=offset)
+        for body in bodies:
+            try:
+                result = await self._guarded(driver.append, self._key, body, offset, options)
+            except NotSupportedError:
+                if offset > before:
+                    raise
+                # This object is none of those that the service appends to.
+                return await self._rewrite(bodies)
+            except StoreError as error:
+                if offset > before:
+                    raise self._torn(offset - before) from error
+                if isinstance(error, TransientError) and error.unanswered:
+                    raise self._unknown(error) from error
+                raise
+            offset += body.size
+            # What the object is stored with was said at once; what follows belongs to what was just appended to.
+            options = PutOptions(encryption=self._options.encryption)
+            if driver.capabilities.put.if_match:
+                options = replace(options, if_match=Match(etag=result.etag, version=result.version))
+            if self._progress is not None:
+                self._progress(offset - before, sum(body.size for body in bodies))
+        return result
+
+    async def _rewrite(self, bodies: Sequence[Body]) -> PutResult:
+        writer = await self._continue()
+        for body in bodies:
             async for chunk in body.chunks():
                 await self._guarded(writer.write, chunk)
-            return await self._guarded(writer.commit)
-        except TransientError as error:
-            if not error.unanswered:
-                raise
-            raise WriteOutcomeUnknownError(
-                "the answer to the append was lost: it may have been carried out; read the object before repeating it",
-                key=self._key,
-                operation="append",
-                store=driver.location,
-                unanswered=error.unanswered,
-            ) from error
-        if self._progress is not None:
-            self._progress(body.size, body.size)
-        return result
+        return await self._guarded(writer.commit)
+
+    def _unknown(self, error: TransientError) -> WriteOutcomeUnknownError:
+        return WriteOutcomeUnknownError(
+            "the answer to the append was lost: it may have been carried out; read the object before repeating it",
+            key=self._key,
+            operation="append",
+            store=self._context.driver.location,
+            unanswered=error.unanswered,
+        )
+
+    def _torn(self, count: int) -> WriteOutcomeUnknownError:
+        return WriteOutcomeUnknownError(
+            f"the service appends less at a time than was written, and failed after the first {count:,} bytes: these "
+            "are there, and more may be; read the object before repeating the rest",
+            key=self._key,
+            operation="append",
+            store=self._context.driver.location,
+        )
 
     async def _guarded(self, call: Callable[[*Ts], Awaitable[T]], *arguments: *Ts) -> T:
         try:
@@ -260,12 +291,16 @@ def merged(given: PutOptions, meta: ObjectMeta) -> PutOptions:
 
 
 class _Held:
-    """Bytes that wait for their number to be known: in memory up to ``limit``, then on the local disk."""
+    """Bytes that wait for their number to be known: in memory up to ``limit``, then on the local disk.
 
-    __slots__ = ("_buffers", "_count", "_limit", "_spool")
+    They are handed out in pieces of at most ``most``.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("_buffers", "_count", "_limit", "_most", "_spool")
+
+    def __init__(self, limit: int, most: int) -> None:
         self._limit = limit
+        self._most = most
         self._buffers: list[Buffer] = []
         self._count = 0
         self._spool: Spool | None = None
@@ -281,8 +316,8 @@ class _Held:
         for buffer in buffers:
             await self._spool.write(buffer)
 
-    async def body(self) -> Body:
-        return Buffers(self._buffers, self._count) if self._spool is None else await self._spool.body()
+    async def bodies(self) -> Sequence[Body]:
+        return [Buffers(self._buffers, self._count)] if self._spool is None else await self._spool.bodies(self._most)
 
     async def aclose(self) -> None:
         self._buffers = []

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiostore._engine.settle import settle
@@ -43,9 +44,15 @@ class Spool:
 
     async def body(self) -> FileRegion:
         """All that was written."""
+        (body,) = await self.bodies(self._size or 1)
+        return body
+
+    async def bodies(self, most: int) -> Sequence[FileRegion]:
+        """All that was written, in pieces of at most ``most`` bytes; one of none if nothing was."""
         await self.write(b"")
         assert self._path is not None  # noqa: S101  # a write makes it
-        return FileRegion(self._path, 0, self._size)
+        size = self._size
+        return [FileRegion(self._path, start, min(most, size - start)) for start in range(0, size or 1, most)]
 
     async def aclose(self) -> None:
         """Remove the file. Safe to repeat."""

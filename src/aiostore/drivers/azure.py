@@ -13,7 +13,7 @@ from aiostore._http.document import discard
 from aiostore._http.status import check_range, unquote_etag
 from aiostore.body import Body, Buffers
 from aiostore.capabilities import Capabilities, Conditions, Guarantee, PartLimits
-from aiostore.drivers.azure_append import AzureAppend
+from aiostore.drivers.azure_append import MAX_APPEND, AzureAppend
 from aiostore.drivers.azure_batch import MAX_BATCH
 from aiostore.drivers.azure_blocks import AzureBlocks
 from aiostore.drivers.azure_client import Client
@@ -81,6 +81,7 @@ class AzureDriver(AzureAppend, AzureBlocks, AzureContainer, AzureCopy):
             ordered_listing=False,
             multipart=PartLimits(min_size=1, max_size=MAX_BLOCK, max_count=MAX_BLOCKS),
             max_put=MAX_PUT,
+            max_append=MAX_APPEND,
             # The emulator copies any size at once, and no parts.
             max_copy=MAX_BLOCK * MAX_BLOCKS if emulator else MAX_COPY,
             delete_batch=MAX_BATCH,

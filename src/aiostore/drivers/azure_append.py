@@ -22,7 +22,7 @@ from aiostore.drivers.azure_headers import (
     write_headers,
 )
 from aiostore.drivers.base import BaseDriver
-from aiostore.errors import AlreadyExistsError, NotSupportedError
+from aiostore.errors import AlreadyExistsError
 from aiostore.types import ANY, PutOptions, PutResult
 
 MAX_APPEND: Final = 100 * 1024**2
@@ -42,11 +42,9 @@ class AzureAppend(BaseDriver):
         already is set after the bytes.
 
         Raises:
-            NotSupportedError: if the object is no append blob, or the body has more than 100 MiB.
+            NotSupportedError: if the object is no append blob.
         """
         with self.naming("append", key):
-            if body.size > MAX_APPEND:
-                raise NotSupportedError("one append has at most 100 MiB; append less at a time")
             creating = offset == 0 and options.if_match is None
             result = PutResult(size=offset)
             if creating:

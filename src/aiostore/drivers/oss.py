@@ -52,6 +52,7 @@ from aiostore.types import (
 
 _UNCHANGED: Final = CopyOptions()
 _CREATE_ONLY: Final = Conditions(if_absent=Guarantee.ATOMIC)
+_MAX_APPEND: Final = 5 * 1024**3
 _MARKER_PAGES: Final = 10
 """Pages of versions that are looked through for the delete marker of one key."""
 
@@ -69,6 +70,7 @@ class OSSDriver(OSSMultipart, OSSBucket):
             complete=_CREATE_ONLY,
             copy=_CREATE_ONLY,
             multipart=PartLimits(min_size=100 * 1024),
+            max_append=_MAX_APPEND,
             max_copy=1024**3,
             delete_batch=1000,
             checksums=("md5",),
