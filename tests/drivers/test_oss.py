@@ -17,12 +17,14 @@ from yarl import URL
 from aiostore import (
     AlreadyExistsError,
     ConfigurationError,
+    NotFoundError,
     NotSupportedError,
     OSSStore,
     PermissionDeniedError,
     UnauthenticatedError,
     connect,
 )
+from aiostore.errors import StoreError
 from tests.servers.oss import OSSEndpoint
 from tests.unit.raw_http import Request, serve
 
@@ -181,6 +183,42 @@ async def test_an_archived_object_is_restored_before_it_is_read(oss: OSSEndpoint
         await store.restore("key", days=1)
         assert 'ongoing-request="true"' in (await store.head("key")).extra["x-oss-restore"]
         assert await store.get("key") == b"value"
+
+
+async def test_a_restoration_that_is_under_way_is_not_asked_for_in_vain(oss: OSSEndpoint) -> None:
+    async with bucket_on(oss) as (store, _):
+        await store.put("key", b"value", storage_class="Archive")
+        await store.restore("key", days=1)
+        await store.restore("key", days=1)
+
+
+async def test_a_callback_that_failed_is_no_success() -> None:
+    said = b"<Error><Code>CallbackFailed</Code><Message>Response body is not valid json format.</Message></Error>"
+
+    async def respond(request: Request) -> None:
+        await request.body()
+        request.send(b"HTTP/1.1 203 Non-Authoritative\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said))
+
+    options: dict[str, Any] = {"region": "cn-hangzhou", "skip_signature": True}
+    async with serve(respond) as server, OSSStore("bucket", endpoint=server.url, **options) as store:
+        with pytest.raises(StoreError, match="is written, but"):
+            await store.put("key", b"value", headers={"x-oss-callback": "e30="})
+        assert len(server.requests) == 1
+
+
+async def test_a_symbolic_link_is_read_as_what_it_points_to(oss: OSSEndpoint) -> None:
+    async with bucket_on(oss) as (store, bucket):
+        await store.put("target", b"value", metadata={"color": "blue"})
+        bucket.put_symlink("target", "link")
+        assert await store.get("link") == b"value"
+        assert [chunk async for chunk in store.stream("link", start=1)] == [b"alue"]
+        assert (await store.head("link")).size == 5
+        assert [meta.key async for meta in store.list()] == ["link", "target"]
+        await store.delete("link")
+        assert await store.get("target") == b"value"
+        bucket.put_symlink("nothing", "link")
+        with pytest.raises(NotFoundError, match="symbolic link"):
+            await store.get("link")
 
 
 async def test_wrong_keys_are_said_to_be_wrong_and_not_shown(oss: OSSEndpoint) -> None:

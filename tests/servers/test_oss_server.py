@@ -284,6 +284,24 @@ class TestOss2:
         assert 'ongoing-request="false"' in bucket.head_object("key").headers["x-oss-restore"]
         assert bucket.get_object("key").read() == b"x"
 
+    @covers("PutSymlink", "GetSymlink")
+    def test_symbolic_links(self, bucket: oss2.Bucket) -> None:
+        written = bucket.put_object("a/target ü", b"0123456789", headers={"x-oss-meta-of": "target"})
+        bucket.put_symlink("a/target ü", "link", headers={"x-oss-meta-of": "link"})
+        assert bucket.get_symlink("link").target_key == "a/target ü"
+        found = bucket.get_object("link")
+        assert (found.read(), found.headers["x-oss-meta-of"], found.object_type) == (b"0123456789", "link", "Symlink")
+        assert (found.etag, found.server_crc) == (written.etag, written.crc)
+        assert bucket.head_object("link").content_length == 10
+        bucket.delete_object("a/target ü")
+        with pytest.raises(oss2.exceptions.ServerError) as dangling:
+            bucket.get_object("link")
+        assert code_of(dangling) == (404, "SymlinkTargetNotExist")
+        with pytest.raises(oss2.exceptions.ServerError) as plain:
+            bucket.put_object("plain", b"x")
+            bucket.get_symlink("plain")
+        assert code_of(plain) == (400, "NotSymlink")
+
     def test_signed_urls(self, bucket: oss2.Bucket) -> None:
         url = bucket.sign_url("PUT", "a/ü b", 60, headers={"Content-Type": "text/plain"}, slash_safe=True)
         assert requests.put(url, b"signed", headers={"Content-Type": "text/plain"}, timeout=10).status_code == 200

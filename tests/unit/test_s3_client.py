@@ -24,6 +24,7 @@ from aiostore.errors import (
     NotFoundError,
     NotSupportedError,
     PermissionDeniedError,
+    PreconditionFailedError,
     RateLimitedError,
     StoreError,
     UnauthenticatedError,
@@ -530,6 +531,17 @@ async def test_a_listing_that_makes_no_sense_is_the_services_error(row: str) -> 
     async with s3(answer(200, f"<ListBucketResult><Contents>{row}</Contents></ListBucketResult>")) as (driver, _):
         with pytest.raises(UnavailableError, match="cannot be read"):
             await driver.list_page(ListOptions(prefix="p"))
+
+
+async def test_a_restoration_that_is_under_way_is_not_asked_for_in_vain() -> None:
+    said = "<Error><Code>{}</Code></Error>"
+    async with s3(answer(409, said.format("RestoreAlreadyInProgress")), answer(409, said.format("Other"))) as (
+        driver,
+        _,
+    ):
+        await driver.restore("key", None, 1)
+        with pytest.raises(PreconditionFailedError):
+            await driver.restore("key", None, 1)
 
 
 # --- the driver itself ------------------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ from aiostore.types import (
 _UNCHANGED: Final = CopyOptions()
 _CREATE_ONLY: Final = Conditions(if_absent=Guarantee.ATOMIC)
 _MAX_APPEND: Final = 5 * 1024**3
+_RESTORING: Final = "RestoreAlreadyInProgress"
 _MARKER_PAGES: Final = 10
 """Pages of versions that are looked through for the delete marker of one key."""
 
@@ -230,7 +231,7 @@ class OSSDriver(OSSMultipart, OSSBucket):
         if days is not None:
             body, headers = document(write_restore(days))
             query = (("restore", ""), *_of_version(version))
-            await discard(await self._client.send("restore", "POST", key, headers, query, body))
+            await discard(await self._client.send("restore", "POST", key, headers, query, body, done=_RESTORING))
         elif version is not None:
             with self.naming("restore", key):
                 await self._rewrite(key, version, PutOptions())

@@ -118,10 +118,12 @@ class Client:
         *,
         slow: bool = False,
         absent_ok: bool = False,
+        done: str = "",
     ) -> Response:
         """Send one request; a successful answer is returned, any other is raised as what it means.
 
-        ``key`` of None is the bucket itself. With ``absent_ok`` a missing object (not: bucket) is success.
+        ``key`` of None is the bucket itself. With ``absent_ok`` a missing object (not: bucket) is success, and so
+        is a refusal whose code is ``done``.
         """
         service, site = self.service, self._site
         moved = renewed = False
@@ -141,7 +143,7 @@ class Client:
                 if credentials is not ANONYMOUS:
                     signed = sign_headers(request, credentials, now, site.region, service.version)
                 response = await service.transport.request(method, site.base + rest, signed, body, slow=slow)
-                if response.status < 300:
+                if response.status < 300 and response.status != 203:
                     return response
                 failure = await _read_failure(response)
                 if not moved and (elsewhere := self._elsewhere(failure, site)) is not None:
@@ -157,6 +159,8 @@ class Client:
                 failure = failure._replace(message=self.hide(failure.message, signed))
                 error = to_store_error(failure, key=key, operation=operation, store=self.store)
                 if absent_ok and isinstance(error, NotFoundError) and failure.code != "NoSuchBucket":
+                    return response
+                if done and failure.code == done:
                     return response
                 raise error
         except StoreError as failed:

@@ -51,6 +51,7 @@ from aiostore.types import (
 )
 
 _UNCHANGED = CopyOptions()
+_RESTORING = "RestoreAlreadyInProgress"
 
 _MARKER_PAGES = 10
 """Pages of versions that are looked through for the delete marker of one key."""
@@ -298,7 +299,8 @@ class S3Driver(S3Multipart, S3Bucket):
         if days is not None:
             body, payload, headers = document(write_restore(days))
             query = _subresource("restore", version)
-            await discard(await self._client.send("restore", "POST", key, headers, query, body, payload))
+            send = self._client.send
+            await discard(await send("restore", "POST", key, headers, query, body, payload, done=_RESTORING))
         elif version is not None:
             await self._rewrite(key, version, PutOptions())
         else:

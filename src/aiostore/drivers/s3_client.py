@@ -125,11 +125,13 @@ class Client:
         slow: bool = False,
         demand: Demand = "",
         absent_ok: bool = False,
+        done: str = "",
     ) -> Response:
         """Send one request; a successful answer is returned, any other is raised as what it means.
 
         ``key`` of None is the bucket itself. ``headers`` have names in lower case, ``query`` is canonical, ``payload``
-        is the hash of the body or a literal in its stead. With ``absent_ok`` a missing object (not: bucket) is success.
+        is the hash of the body or a literal in its stead. With ``absent_ok`` a missing object (not: bucket) is success,
+        and so is a refusal whose code is ``done``.
         """
         service, site = self.service, self._site
         moved = renewed = False
@@ -167,6 +169,8 @@ class Client:
                 failure = failure._replace(message=self.hide(failure.message, signed))
                 error = to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
                 if absent_ok and isinstance(error, NotFoundError) and failure.code != "NoSuchBucket":
+                    return response
+                if done and failure.code == done:
                     return response
                 raise error
         except StoreError as failed:

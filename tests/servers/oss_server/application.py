@@ -70,6 +70,8 @@ class Application:
             Route("GetObjectTagging", "object", "GET", "tagging", objects.get_tagging),
             Route("PutObjectTagging", "object", "PUT", "tagging", objects.put_tagging),
             Route("DeleteObjectTagging", "object", "DELETE", "tagging", objects.delete_tagging),
+            Route("PutSymlink", "object", "PUT", "symlink", objects.put_symlink),
+            Route("GetSymlink", "object", "GET", "symlink", objects.get_symlink),
             Route("GetObjectMeta", "object", "HEAD", "objectMeta", objects.meta),
             Route("RestoreObject", "object", "POST", "restore", objects.restore),
             Route("AppendObject", "object", "POST", "append", objects.append),

@@ -9,6 +9,7 @@ import re
 import time
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 
@@ -121,8 +122,38 @@ class Objects:
         position_now = {"x-oss-next-append-position": str(len(version.data))}
         return web.Response(headers={**written(bucket, version), **position_now})
 
-    async def get(self, asked: Asked) -> web.Response:
+    async def put_symlink(self, asked: Asked) -> web.Response:
+        bucket = self.buckets.of(asked)
+        check_forbidden(asked, bucket, asked.key)
+        target = unquote(asked.headers.get("x-oss-symlink-target", ""))
+        if not target:
+            raise Refusal(400, "InvalidArgument", "The symlink target is empty.")
+        version = bucket.add(asked.key, with_data(described(asked), b"", kind="Symlink", target=target))
+        return web.Response(headers=written(bucket, version))
+
+    async def get_symlink(self, asked: Asked) -> web.Response:
         version = self.found(asked)
+        if version.kind != "Symlink":
+            raise Refusal(400, "NotSymlink", "The object you specified is not a symlink.")
+        headers = {"x-oss-symlink-target": quote(version.target), "ETag": quoted(version.etag)}
+        return web.Response(headers={**headers, "Last-Modified": http_date(version.modified)})
+
+    def followed(self, asked: Asked) -> Version:
+        """The version that is read: of a link its own headers, and what the target's content says."""
+        version = self.found(asked)
+        if version.kind != "Symlink":
+            return version
+        target = self.buckets.of(asked).current(version.target)
+        if target is None:
+            raise Refusal(404, "SymlinkTargetNotExist", "The symlink target object does not exist.")
+        modified = max(version.modified, target.modified)
+        return replace(
+            version, data=target.data, etag=target.etag, crc=target.crc, md5=target.md5, modified=modified,
+            storage_class=target.storage_class, restored_until=target.restored_until,
+        )  # fmt: skip
+
+    async def get(self, asked: Asked) -> web.Response:
+        version = self.followed(asked)
         _check_read(asked, version)
         if not version.readable:
             message = "The operation is not valid for the object's state"
@@ -140,11 +171,11 @@ class Objects:
         return web.Response(body=version.data[start:stop], status=206, headers=headers)
 
     async def head(self, asked: Asked) -> web.Response:
-        version = self.found(asked)
+        version = self.followed(asked)
         _check_read(asked, version)
         headers = {**self._told(asked, version), "Content-Length": str(len(version.data))}
         # What was asked for is there the next time.
-        version.restoring = False
+        self.found(asked).restoring = False
         return web.Response(headers=headers)
 
     async def meta(self, asked: Asked) -> web.Response:

@@ -45,6 +45,8 @@ class Version:
     md5: str | None = None
     restoring: bool = False
     restored_until: float = 0.0
+    target: str = ""
+    """The key that a symbolic link points to."""
 
     def __post_init__(self) -> None:
         self.etag = self.etag or etag_of(self.data)
