@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -50,6 +51,20 @@ async def test_a_directory_is_no_file(root: str) -> None:
     for path in (fs.join(root, "directory/"), "memory://container"):
         with pytest.raises(IsADirectoryError):
             aiostore.open(path)
+
+
+async def test_what_is_only_a_directory_is_told_from_what_is_missing(root: str) -> None:
+    directory = fs.join(root, "directory")
+    await fs.makedirs(directory)
+    async with fs.open(fs.join(directory, "file"), "w") as file:
+        await file.write("1")
+    for opened in (fs.open(directory), aiostore.open(directory), fs.open(directory, "r+b")):
+        with pytest.raises(IsADirectoryError) as caught:
+            async with opened:
+                raise AssertionError
+        assert (caught.value.errno, caught.value.filename) == (errno.EISDIR, directory.partition("?")[0])
+    with pytest.raises(IsADirectoryError):
+        await asyncio.to_thread(aiostore.blocking.open, directory)
 
 
 async def test_a_local_link_is_followed_to_its_file(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from typing import Literal, Unpack, overload
 
 from aiostore.blocking import portal
 from aiostore.blocking.files import Random, Reader, ReadMode, Text, WriteMode, Writer, check_open, open_file
+from aiostore.errors import NotFoundError
 from aiostore.fs.opening import shared_store
 from aiostore.fs.place import AnyPath, shown_as
+from aiostore.fs.remote import told
 from aiostore.handles import BinaryMode, FileOptions, TextMode, UpdateMode
 from aiostore.store import Store
 
@@ -53,7 +55,10 @@ def open_url(
     check_open(shown, mode, buffering, encoding, errors, newline, options)
     try:
         store, key = portal.run(_find(path))
-        return open_file(store, key, mode, buffering, encoding, errors, newline, options, shown)
+        try:
+            return open_file(store, key, mode, buffering, encoding, errors, newline, options, shown)
+        except NotFoundError as error:
+            raise portal.run(told(error, store, key, shown)) from error.__cause__
     except OSError as error:
         error.filename = shown
         raise

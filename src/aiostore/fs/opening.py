@@ -11,9 +11,11 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar, Unpack, overload
 
 from aiostore.address import Address, parse
+from aiostore.errors import NotFoundError
 from aiostore.files.mode import check_options, check_text
 from aiostore.files.mode import parse as parse_mode
 from aiostore.fs.place import AnyPath, Located, Remote, locate, shown_as
+from aiostore.fs.remote import told
 from aiostore.fs.thread import in_thread
 from aiostore.handles import AsyncBinaryFile, AsyncTextFile, BinaryMode, FileOptions, TextMode
 from aiostore.services.local import LocalStore
@@ -50,7 +52,10 @@ class Opening(AbstractAsyncContextManager[F], Generic[F]):
             try:
                 store, key = await self._find(stack)
                 opened = store.open(key, self._mode, **self._arguments)  # type: ignore[call-overload]  # checked before
-                file: F = await stack.enter_async_context(opened)
+                try:
+                    file: F = await stack.enter_async_context(opened)
+                except NotFoundError as error:
+                    raise await told(error, store, key, self._shown) from error.__cause__
             except OSError as error:
                 error.filename = self._shown
                 raise

@@ -7,13 +7,15 @@ held by a *marker*, an object without bytes whose key ends with the slash.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
 from aiostore.capabilities import Guarantee
-from aiostore.errors import InvalidKeyError, NotFoundError, NotSupportedError
+from aiostore.errors import InvalidKeyError, NotFoundError, NotSupportedError, StoreError
 from aiostore.fs.place import Remote
+from aiostore.store import Store
 from aiostore.types import ListPage, ObjectMeta
 
 MARKER_TYPE: Final = "application/x-directory"
@@ -63,6 +65,16 @@ async def not_a_directory(place: Remote) -> OSError:
 async def not_a_file(place: Remote) -> OSError:
     """The error of what was taken for a file and is none: IsADirectoryError or FileNotFoundError."""
     return place.error(errno.EISDIR) if await is_directory(place) else place.missing()
+
+
+async def told(error: NotFoundError, store: Store, key: str, shown: str) -> OSError:
+    """What to raise where a file was opened that is not there: ``error``, unless there is a directory."""
+    try:
+        if not await is_directory(Remote(store=store, key=key)):
+            return error
+    except StoreError:
+        return error  # who may not list cannot know
+    return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), shown)
 
 
 async def put_marker(place: Remote) -> None:

@@ -140,14 +140,16 @@ class BlockingConformance(Suite):
         assert await store.get("large") == large + b"end"
 
     @pytest.mark.parametrize("parts", [0, 2])
-    async def test_a_blocking_with_that_fails_publishes_nothing(self, store: Store, parts: int) -> None:
+    @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+    async def test_a_blocking_with_that_fails_or_is_interrupted_publishes_nothing(
+        self, store: Store, parts: int, error: type[BaseException]
+    ) -> None:
         def use(store: BlockingStore) -> None:
-            with store.open("key", "wb", part_size=self.part_size) as file:
+            with pytest.raises(error), store.open("key", "wb", part_size=self.part_size) as file:
                 file.write(payload(parts * self.part_size + 10))
-                raise ZeroDivisionError
+                raise error
 
-        with pytest.raises(ZeroDivisionError):
-            await blocking(store, use)
+        await blocking(store, use)
         assert not await store.exists("key")
 
     async def test_blocking_misuse_is_told_as_io_tells_it(self, store: Store) -> None:
