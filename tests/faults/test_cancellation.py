@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Gener
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import anyio
 import pytest
@@ -241,13 +242,52 @@ async def copy(cell: Cell) -> None:
     await cell.store.copy("small", "object")
 
 
+async def rename(cell: Cell) -> None:
+    await cell.store.rename("small", "object")
+
+
 async def delete_many(cell: Cell) -> None:
     await cell.store.delete_many(["object", "missing"])
 
 
+async def write_file(cell: Cell) -> None:
+    async with cell.store.open("object", "wb", part_size=cell.part_size) as file:
+        for start in range(0, len(cell.parts), cell.part_size // 2):
+            await file.write(cell.parts[start : start + cell.part_size // 2])
+
+
+async def append_to_file(cell: Cell) -> None:
+    async with cell.store.open("object", "ab") as file:
+        await file.write(cell.small)
+
+
+async def change_file(cell: Cell) -> None:
+    async with cell.store.open("object", "r+b") as file:
+        await file.write(cell.small)
+
+
+async def read_file(cell: Cell) -> None:
+    async with cell.store.open("large", "rb", buffer_size=PART // 2) as file:
+        assert await file.read() == cell.large
+
+
+async def update(cell: Cell) -> None:
+    async def change(old: bytes | None) -> bytes:
+        await asyncio.sleep(0)
+        return cell.small
+
+    await cell.store.update("object", change)
+
+
+async def lease(cell: Cell) -> None:
+    async with cell.store.lease("lock", ttl=60, wait=0) as held:
+        await asyncio.sleep(0)
+        held.check()
+
+
 OPERATIONS = (
     put_small, put_if_absent, put_large, put_pieces, upload, get_small, get_large, stream, stream_entered, get_ranges,
-    download, copy, delete_many,
+    download, copy, rename, delete_many, write_file, append_to_file, change_file, read_file, update, lease,
 )  # fmt: skip
 
 Run = Callable[[Cell], Awaitable[None]]
@@ -255,17 +295,27 @@ Run = Callable[[Cell], Awaitable[None]]
 
 async def sweep(cell: Cell, run: Run, way: Way) -> None:
     """Cancel ``run`` after every step, and look at what is left each time."""
-    await cell.put("small", cell.small)
     await cell.put("large", cell.large)
     (cell.directory / "source").write_bytes(cell.parts)
+    spools = cell.directory.parent / f"{cell.directory.name}-spools"
+    spools.mkdir()
     tasks = asyncio.all_tasks()
-    new = (cell.small, cell.parts, None) if run is delete_many else (cell.small, cell.parts)
+    gone = (None,) if run is delete_many else ()
+    new = (cell.small, cell.parts, cell.old + cell.small, *gone)
     for number in range(1, MOST_STEPS):
+        await cell.put("small", cell.small)
         await cell.put("object", cell.old)
-        reached = await way(lambda: run(cell), number)
+        with mock.patch("tempfile.tempdir", str(spools)):
+            reached = await way(lambda: run(cell), number)
+        assert not [*spools.iterdir()]
         await cell.assert_nothing_is_left(tasks)
         assert await cell.visible("object") in (cell.old, *new)
         assert await cell.visible("new") in (None, cell.small)
+        if run is rename:
+            assert cell.small in (await cell.visible("small"), await cell.visible("object"))
+        if run is lease:
+            async with cell.direct.lease("lock", wait=0):
+                pass
         await cell.direct.delete("new")
         assert {path.name for path in cell.directory.iterdir()} <= {"source", "file"}
         target = cell.directory / "file"
@@ -373,6 +423,12 @@ async def main():
                     dialect="ceph")
     if verb == "put":
         await store.put("interrupted", pieces(), part_size=5 * 1024**2)
+    elif verb == "open":
+        async with store.open("interrupted", "wb", part_size=5 * 1024**2) as file:
+            async for piece in pieces():
+                await file.write(piece)
+    elif verb == "update":
+        await store.update("interrupted", lambda _: data)
     else:
         await store.download("whole", Path(target))
 
@@ -382,7 +438,14 @@ asyncio.run(main())
 
 @pytest.mark.parametrize(
     ("verb", "primitive"),
-    [("put", "create_multipart"), ("put", "put_part"), ("put", "complete_multipart"), ("download", "get")],
+    [
+        ("put", "create_multipart"),
+        ("put", "put_part"),
+        ("put", "complete_multipart"),
+        ("open", "put_part"),
+        ("update", "put"),
+        ("download", "get"),
+    ],
 )
 async def test_an_interrupt_from_the_keyboard(verb: str, primitive: str, ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path) as cell:
@@ -407,7 +470,7 @@ async def test_an_interrupt_from_the_keyboard(verb: str, primitive: str, ceph_bu
         assert [upload async for upload in direct.uploads()] == []
         assert list(tmp_path.iterdir()) == []
         if await direct.exists("interrupted"):
-            assert primitive == "complete_multipart"
+            assert primitive in {"complete_multipart", "put"}
             assert (await direct.head("interrupted")).size == len(whole)
             await direct.delete("interrupted")
         await direct.delete("whole")
