@@ -115,7 +115,16 @@ MADE_OF_OTHERS = NotApplicable("it is made of reads and writes, which meet this 
 CONTENDED = NotApplicable("what others write meanwhile is what it is for, and tested in test_contention.py")
 NO_OBJECT_READ = NotApplicable("it reads no object")
 
+SWAPPING = {"azurite", "gcs"}
+"""Drivers whose conditional writes hold, and do so in another way than those of S3."""
+
 RULES: tuple[Rule, ...] = (
+    # Reads and writes depend on each other here: what is done twice, or not at all, shows.
+    rule(
+        NONE | REQUEST_FLIP | ANSWER_LOST | ANSWER_FLIP
+        | {"503 SlowDown", "reset in the request's body", "answer's body stalls"},
+        {"update", "lease"}, SWAPPING, HEALS,
+    ),
     # What needs no request, or cannot be asked.
     rule(
         EVERY_FAULT, SWAPS | {"open for reading", "open for writing"}, HTTP_DRIVERS - {"ceph", "localstack"},
