@@ -57,7 +57,7 @@ def new_name() -> str:
     return f"driver-{secrets.token_hex(8)}"
 
 
-def with_key(azurite: AzuriteEndpoint, container: str) -> Store:
+def with_key(azurite: AzuriteEndpoint, container: str) -> AzureStore:
     return AzureStore(
         container,
         account=azurite.account,
@@ -83,7 +83,7 @@ def sdk(azurite: AzuriteEndpoint) -> BlobServiceClient:
 
 
 @asynccontextmanager
-async def container(azurite: AzuriteEndpoint) -> AsyncIterator[tuple[Store, ContainerClient]]:
+async def container(azurite: AzuriteEndpoint) -> AsyncIterator[tuple[AzureStore, ContainerClient]]:
     """A store over an empty container, and the SDK's client of the same."""
     name = new_name()
     async with with_key(azurite, name) as store:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from aiostore import (
     AlreadyExistsError,
+    AzureStore,
     NotFoundError,
     NotSupportedError,
     PermissionDeniedError,
@@ -47,7 +48,7 @@ HEADERS: Headers = {
 
 class TestWithTheSDK:
     @pytest.fixture
-    async def both(self, azurite: AzuriteEndpoint) -> AsyncIterator[tuple[Store, ContainerClient]]:
+    async def both(self, azurite: AzuriteEndpoint) -> AsyncIterator[tuple[AzureStore, ContainerClient]]:
         async with container(azurite) as found:
             yield found
 
@@ -150,6 +151,29 @@ class TestWithTheSDK:
         assert await store.get("key") == b"first"
         await store.delete("key")
         assert [version.meta.key async for version in store.list_versions()] == ["other"]
+
+    async def test_a_snapshot_that_is_made_here_is_one_for_the_sdk(
+        self, both: tuple[AzureStore, ContainerClient]
+    ) -> None:
+        store, judge = both
+        first = await store.put("a b/é", b"first", metadata={"name": "first"})
+        plain = await store.create_snapshot("a b/é", if_match=first)
+        named = await store.create_snapshot("a b/é", metadata={"with-dash": "x"})
+        await store.put("a b/é", b"second")
+        assert {plain.version, named.version} == {
+            version.meta.version async for version in store.list_versions("a b/é") if not version.is_latest
+        }
+        for snapshot, metadata in ((plain, {"name": "first"}), (named, {"with_x002d_dash": "x"})):
+            assert snapshot.version is not None
+            blob = judge.get_blob_client("a b/é", snapshot=snapshot.version.removeprefix("snapshot:"))
+            assert blob.download_blob().readall() == b"first"
+            kept = blob.get_blob_properties().metadata
+            assert {name: value for name, value in kept.items() if "aiostore" not in name} == metadata
+        assert await store.get("a b/é", version=plain.version) == b"first"
+        with pytest.raises(PreconditionFailedError):
+            await store.create_snapshot("a b/é", if_match=first)
+        with pytest.raises(NotFoundError):
+            await store.create_snapshot("missing")
 
     async def test_an_archived_object_is_read_after_it_was_restored(self, both: tuple[Store, ContainerClient]) -> None:
         store, judge = both

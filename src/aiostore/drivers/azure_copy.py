@@ -11,6 +11,7 @@ from typing import Final
 from aiostore._http.document import discard
 from aiostore._http.response import Response
 from aiostore._http.status import unquote_etag
+from aiostore.drivers.azure_auth import SNAPSHOT
 from aiostore.drivers.azure_client import Client
 from aiostore.drivers.azure_headers import (
     demand_of,
@@ -31,6 +32,9 @@ from aiostore.types import CopyOptions, CopyStep, PutResult
 POLL: Final = 0.5
 """Seconds between two looks at a copy that the service makes by itself."""
 
+AS_SNAPSHOT: Final = "x-ms-snapshot"
+"""The header in the options of a copy that makes it a snapshot of the object; it is not sent."""
+
 MAX_COPY: Final = 256 * 1024**2
 """The largest source in bytes of a copy that is done when it is answered."""
 
@@ -49,6 +53,8 @@ class AzureCopy(BaseDriver):
         with self.naming("copy", source):
             if token is not None:
                 return await self._look(target, token)
+            if AS_SNAPSHOT in options.headers:
+                return CopyStep(done=True, result=await self._snapshot(source, options))
             refuse_options(options, "acl")
             headers = await source_headers(self._client, source, options)
             headers |= self._headers(options)
@@ -69,6 +75,22 @@ class AzureCopy(BaseDriver):
                 response = await client.send("copy", "PUT", target, headers, slow=True, demand=demand)
             await discard(response)
             return self._step(response)
+
+    async def _snapshot(self, key: str, options: CopyOptions) -> PutResult:
+        """Keep the state of an object under a version of its own; what ``options.replace`` has is its metadata.
+
+        https://learn.microsoft.com/rest/api/storageservices/snapshot-blob
+        """
+        headers = target_conditions(options.source_if_match, None)
+        if options.replace is not None:
+            headers |= metadata_headers(options.replace.metadata)
+        if options.encryption is not None:
+            headers |= encryption_headers(options.encryption)
+        demand = demand_of(options.source_if_match, None)
+        response = await self._client.send("copy", "PUT", key, headers, (("comp", "snapshot"),), demand=demand)
+        await discard(response)
+        answered = response.headers
+        return PutResult(etag=unquote_etag(answered.get("etag")), version=SNAPSHOT + answered.get("x-ms-snapshot", ""))
 
     def _headers(self, options: CopyOptions) -> dict[str, str]:
         headers = target_conditions(options.if_match, options.if_none_match)

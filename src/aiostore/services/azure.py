@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from aiostore._engine import options
 from aiostore.errors import ConfigurationError
+from aiostore.keys import check_key
 from aiostore.location import Location
 from aiostore.policies import ClientOptions, Integrity, Limits, RetryPolicy, Timeouts
 from aiostore.schemes import Place, Scheme, named_by_host
 from aiostore.store import Store
+from aiostore.types import Condition, CopyOptions, PutOptions, PutResult
 from aiostore.wrappers.observe import Observer
 
 if TYPE_CHECKING:
@@ -79,6 +82,30 @@ class AzureStore(Store):
             integrity=integrity,
             observers=observers,
         )
+
+    async def create_snapshot(
+        self, key: str, *, metadata: Mapping[str, str] | None = None, if_match: Condition | None = None
+    ) -> PutResult:
+        """Keep the object's state of now, whatever is written to it later; only Azure does this.
+
+        The result's ``version`` is what ``get``, ``head``, ``restore``, ``delete`` and ``sign`` take. ``list_versions``
+        lists it. ``metadata`` replaces that of the object, in the snapshot alone. A snapshot costs what differs from
+        the object, and is deleted with it.
+
+        Raises:
+            NotFoundError: if there is no such object.
+            PreconditionFailedError: if ``if_match`` does not hold.
+        """
+        from aiostore.drivers.azure_copy import AS_SNAPSHOT
+
+        replaced = None if metadata is None else PutOptions(metadata=options.pairs("metadata", metadata, key))
+        wanted = CopyOptions(
+            source_if_match=options.match(if_match, "if_match"), replace=replaced, headers={AS_SNAPSHOT: ""}
+        )
+        check_key(key, "create_snapshot")
+        step = await self._context.driver.copy(key, key, wanted)
+        assert step.result is not None  # noqa: S101  # it is done at once
+        return step.result
 
 
 _EMULATED: Final = re.compile(r"https?://[^/]+/devstoreaccount1(?:/|$)")
