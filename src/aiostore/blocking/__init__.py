@@ -1,8 +1,8 @@
 """The same stores for code that does not await: scripts, threads, and libraries that take files.
 
 ``connect(url)`` makes a store, ``wrap(store)`` puts the blocking verbs before an asynchronous one, and ``open(path)``
-opens what a URL or local path names, as a file of :mod:`io`. All of them share one event loop in a thread of its own,
-which the first call starts.
+opens what a URL or local path names, as a file of :mod:`io`; ``StorePath`` is such a path as an object. All of them
+share one event loop in a thread of its own, which the first call starts.
 """
 
 from __future__ import annotations
@@ -15,12 +15,23 @@ from aiostore import url as _url
 from aiostore.blocking import fs
 from aiostore.blocking.lease import BlockingLease
 from aiostore.blocking.opening import open_url as open
+from aiostore.blocking.path import StorePath
 from aiostore.blocking.store import BlockingStore
 from aiostore.blocking.stream import BlockingStream
 from aiostore.blocking.temporary import local_copy
 from aiostore.store import Store
 
-__all__ = ["BlockingLease", "BlockingStore", "BlockingStream", "connect", "fs", "local_copy", "open", "wrap"]
+__all__ = [
+    "BlockingLease",
+    "BlockingStore",
+    "BlockingStream",
+    "StorePath",
+    "connect",
+    "fs",
+    "local_copy",
+    "open",
+    "wrap",
+]
 
 
 def connect(

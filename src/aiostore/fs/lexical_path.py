@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from functools import total_ordering
 from pathlib import PurePath, PurePosixPath
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from aiostore.address import Address, parse
 from aiostore.fs.place import Located, Place, at_key
 from aiostore.fs.stores import store_at
 from aiostore.store import Store
+
+L = TypeVar("L", bound="LexicalPath")
 
 
 @total_ordering
@@ -51,6 +53,12 @@ class LexicalPath(Located):
         made = self.__new__(type(self))
         made._drive, made._query, made._path, made._store = self._drive, self._query, path, self._store
         return made
+
+    def _as(self, cls: type[L]) -> L:
+        """The same path as one of another class."""
+        path = cls.__new__(cls)
+        path._drive, path._query, path._path, path._store = self._parts
+        return path
 
     @property
     def _parts(self) -> tuple[str, str, PurePath, Store | None]:
