@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from aiostore import Capabilities, Conditions, Guarantee, Store, SwiftStore
 from aiostore.testing import StoreConformance
-from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, empty_container
+from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, EmptyContainers, containers_of
 from tests.servers.swift import SwiftEndpoint
 from tests.servers.swift_account import TEMP_URL_KEY
 
 
 @pytest.fixture(scope="module")
-def account(swift_s3: SwiftEndpoint) -> Store:
-    return SwiftStore(
+def containers(swift_s3: SwiftEndpoint) -> Iterator[EmptyContainers]:
+    account = SwiftStore(
         "unused",
         auth_url=swift_s3.auth_url,
         username=swift_s3.user,
@@ -23,6 +23,7 @@ def account(swift_s3: SwiftEndpoint) -> Store:
         temp_url_key=TEMP_URL_KEY,
         limits=LIMITS,
     )
+    yield from containers_of(account)
 
 
 class TestSwift(StoreConformance):
@@ -37,6 +38,6 @@ class TestSwift(StoreConformance):
     secrets = (TEMP_URL_KEY,)
 
     @pytest.fixture
-    async def store(self, account: Store) -> AsyncIterator[Store]:
-        async with empty_container(account) as store:
+    async def store(self, containers: EmptyContainers, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+        async with containers.empty(request) as store:
             yield store

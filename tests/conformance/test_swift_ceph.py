@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from aiostore import Capabilities, Store, SwiftStore
 from aiostore.testing import StoreConformance
-from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, empty_container
+from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, EmptyContainers, containers_of
 from tests.servers.ceph import CephEndpoint
 from tests.servers.swift_account import TEMP_URL_KEY
 
 
 @pytest.fixture(scope="module")
-def account(ceph: CephEndpoint) -> Store:
-    return SwiftStore(
+def containers(ceph: CephEndpoint) -> Iterator[EmptyContainers]:
+    account = SwiftStore(
         "unused",
         auth_url=ceph.swift_auth_url,
         username=ceph.swift_user,
@@ -24,6 +24,7 @@ def account(ceph: CephEndpoint) -> Store:
         temp_url_key=TEMP_URL_KEY,
         limits=LIMITS,
     )
+    yield from containers_of(account)
 
 
 class TestSwiftOnCeph(StoreConformance):
@@ -36,6 +37,6 @@ class TestSwiftOnCeph(StoreConformance):
     secrets = (TEMP_URL_KEY,)
 
     @pytest.fixture
-    async def store(self, account: Store) -> AsyncIterator[Store]:
-        async with empty_container(account) as store:
+    async def store(self, containers: EmptyContainers, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+        async with containers.empty(request) as store:
             yield store

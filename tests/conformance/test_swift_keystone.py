@@ -1,22 +1,35 @@
-"""The conformance suite over Swift with Keystone, whose tokens last for seconds: they are renewed all the time."""
+"""What moves bytes, over Swift with Keystone, whose tokens last for seconds: they are renewed all the time.
+
+Keys, metadata, files and what is computed on this side meet the same servers in ``test_swift.py``; credentials that end
+or are revoked are in ``tests/drivers/test_swift_access.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from aiostore import Capabilities, Conditions, Guarantee, Store, SwiftStore
-from aiostore.testing import StoreConformance
-from aiostore.testing.conformance.keys import ODD_KEYS
-from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, empty_container
+from aiostore.testing.conformance.cancellation import Cancellation
+from aiostore.testing.conformance.concurrency import Concurrency
+from aiostore.testing.conformance.conditions import Conditions as CreateOnly
+from aiostore.testing.conformance.containers import Containers
+from aiostore.testing.conformance.copies import Copies
+from aiostore.testing.conformance.deletes import Deletes
+from aiostore.testing.conformance.listing import Listing
+from aiostore.testing.conformance.reads import Reads
+from aiostore.testing.conformance.signing import Signing
+from aiostore.testing.conformance.streams import Streams
+from aiostore.testing.conformance.writes import Writes
+from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, EmptyContainers, containers_of
 from tests.servers.keystone import KeystoneEndpoint
 from tests.servers.swift_account import TEMP_URL_KEY
 
 
 @pytest.fixture(scope="module")
-def account(keystone: KeystoneEndpoint) -> Store:
-    return SwiftStore(
+def containers(keystone: KeystoneEndpoint) -> Iterator[EmptyContainers]:
+    account = SwiftStore(
         "unused",
         auth_url=keystone.auth_url,
         username=keystone.user,
@@ -26,9 +39,22 @@ def account(keystone: KeystoneEndpoint) -> Store:
         temp_url_key=TEMP_URL_KEY,
         limits=LIMITS,
     )
+    yield from containers_of(account)
 
 
-class TestSwiftWithKeystone(StoreConformance):
+class TestSwiftWithKeystone(
+    Writes,
+    Reads,
+    Streams,
+    Listing,
+    Deletes,
+    Copies,
+    CreateOnly,
+    Cancellation,
+    Concurrency,
+    Containers,
+    Signing,
+):
     capabilities = Capabilities(
         operations=OPERATIONS,
         put=Conditions(if_absent=Guarantee.BEST_EFFORT),
@@ -39,17 +65,9 @@ class TestSwiftWithKeystone(StoreConformance):
     )
     secrets = (TEMP_URL_KEY, "demopass")
 
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """A few keys show that the project's URL is joined rightly; all of them are tried with TempAuth."""
-        for name in ("odd_key", "odd_key_in_parts"):
-            if name in metafunc.fixturenames:
-                metafunc.parametrize(name, ODD_KEYS[::12], ids=ascii)
-                return
-        super().pytest_generate_tests(metafunc)
-
     @pytest.fixture
-    async def store(self, account: Store) -> AsyncIterator[Store]:
-        async with empty_container(account) as store:
+    async def store(self, containers: EmptyContainers, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+        async with containers.empty(request) as store:
             yield store
 
 
