@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from aiostore._engine.context import Context
 from aiostore._engine.object_stream import Stream
 from aiostore._engine.settle import settle
 from aiostore.errors import CorruptedError
-from aiostore.types import GetOptions, ObjectMeta, Progress
+from aiostore.types import Buffer, GetOptions, ObjectMeta, Progress
 
 
 async def to_path(
@@ -48,6 +49,18 @@ def _publish(file: BinaryIO, name: str, target: Path) -> None:
     os.replace(name, target)
 
 
+def _write(file: BinaryIO, chunk: bytes) -> None:
+    """Write all of it: a file without a buffer may take less, as it does when the disk is nearly full."""
+    left: Buffer = chunk
+    while left:
+        written: int | None = file.write(left)
+        if written is None and not isinstance(file, io.IOBase):
+            return  # it does not count
+        if not written:
+            raise BlockingIOError("the file takes no more at the moment; open it in blocking mode")
+        left = memoryview(left)[written:]
+
+
 async def to_file(
     context: Context, key: str, file: BinaryIO, options: GetOptions, progress: Progress | None, *, raw: bool
 ) -> ObjectMeta:
@@ -66,7 +79,7 @@ async def to_file(
                 done = 0
                 async for chunk in stream:
                     # A thread that writes into the caller's file must have ended before this call does.
-                    await settle(asyncio.to_thread(file.write, chunk))
+                    await settle(asyncio.to_thread(_write, file, chunk))
                     done += len(chunk)
                     if progress is not None:
                         progress(done, None if stream.is_decoded or stream.meta.size < 0 else stream.meta.size)

@@ -102,7 +102,8 @@ def store(root: str, descriptor: int, status: os.stat_result, attributes: Attrib
     if _set(descriptor, record):
         return
     with Draft.begin(descend_or_make(root, DIRECTORY, sync=sync)) as draft:
-        os.write(draft.descriptor, record)
+        if os.write(draft.descriptor, record) != len(record):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if sync:
             os.fsync(draft.descriptor)
         draft.publish(etag_of(status), None, create=False)
