@@ -9,14 +9,28 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from aiostore import Encryption, Limits, NotFoundError, NotSupportedError, PreconditionFailedError, RetryPolicy, Store
+from aiostore import (
+    AlreadyExistsError,
+    Encryption,
+    InvalidKeyError,
+    Limits,
+    NotFoundError,
+    NotSupportedError,
+    PermissionDeniedError,
+    PreconditionFailedError,
+    RetryPolicy,
+    Store,
+    UnavailableError,
+)
 from aiostore._http.client import Transport
+from aiostore._http.failure import Demand, Failure
 from aiostore.drivers.azure import AzureDriver
 from aiostore.drivers.azure_address import Address
 from aiostore.drivers.azure_auth import SharedKey
 from aiostore.drivers.azure_client import Client, Service
 from aiostore.drivers.azure_credentials import KeyAuthorizer
 from aiostore.drivers.azure_delegation import Signing
+from aiostore.drivers.azure_errors import to_store_error
 from aiostore.drivers.azure_guard import Guarding
 from aiostore.errors import StoreError
 from aiostore.policies import ClientOptions, Timeouts
@@ -248,6 +262,13 @@ async def test_versions_come_newest_first_and_an_undone_deletion_copies_the_late
     assert "versionid=2026-11-21T11%3A00%3A00.0000000Z" in header(requests[-1], "x-ms-copy-source")
 
 
+async def test_a_version_that_takes_its_time_is_there_when_it_was_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiostore.drivers.azure_copy.POLL", 0.001)
+    async with azure(_copies("pending", "pending", "success")) as (store, requests):
+        await store.restore("target", version="2026-11-21T10:00:00.0000000Z")
+    assert [request.line.split()[0] for request in requests] == ["PUT", "PUT", "HEAD", "HEAD"]
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +296,84 @@ async def test_refusals_are_typed(status: str, code: str, error: str) -> None:
             await store.put("key", b"value")
     assert type(caught.value).__name__ == error
     assert (caught.value.key, caught.value.operation) == ("key", "put")
+
+
+def error_of(status: int, code: str = "", message: str = "", demand: Demand = "") -> StoreError:
+    return to_store_error(Failure(status, code, message), operation="put", key="key", demand=demand)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (409, "BlobAlreadyExists"),
+        (409, "InvalidBlockList"),
+        (412, "ConditionNotMet"),
+        (412, "LeaseIdMissing"),
+        (403, "UnauthorizedBlobOverwrite"),
+        (412, ""),
+        (409, ""),
+    ],
+)
+def test_what_a_creation_meets_where_there_is_an_object(status: int, code: str) -> None:
+    assert type(error_of(status, code, demand="absent")) is AlreadyExistsError
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (409, "InvalidBlobOrBlock", PreconditionFailedError),
+        (409, "SnapshotsPresent", PreconditionFailedError),
+        (409, "SomethingNew", PreconditionFailedError),
+        (409, "ContainerBeingDeleted", UnavailableError),
+        (409, "PendingCopyOperation", UnavailableError),
+        (404, "ContainerNotFound", NotFoundError),
+    ],
+)
+def test_what_a_creation_meets_besides(status: int, code: str, kind: type[StoreError]) -> None:
+    assert type(error_of(status, code, demand="absent")) is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [(404, "BlobNotFound", PreconditionFailedError), (404, "ContainerNotFound", NotFoundError)],
+)
+def test_what_a_comparison_meets_where_there_is_no_object(status: int, code: str, kind: type[StoreError]) -> None:
+    assert type(error_of(status, code, demand="match")) is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(404, NotFoundError), (403, PermissionDeniedError), (409, PermissionDeniedError), (500, UnavailableError)],
+)
+def test_a_source_that_cannot_be_read_is_what_its_own_service_says(status: int, kind: type[StoreError]) -> None:
+    assert type(error_of(status, "CannotVerifyCopySource")) is kind
+
+
+def test_a_name_that_is_too_long_is_an_invalid_key() -> None:
+    said = "The specified resource name length is not within the permissible limits."
+    assert type(error_of(400, "OutOfRangeInput", said)) is InvalidKeyError
+
+
+@pytest.mark.parametrize(
+    "code", ["FeatureNotYetSupportedForHierarchicalNamespaceAccounts", "FeatureNotSupportedForAccount"]
+)
+async def test_a_container_without_versions_is_looked_at_for_objects_before_it_is_deleted(code: str) -> None:
+    def says(request: Request, _body: bytes) -> str:
+        if "include=" in request.line:
+            return answer("409 Conflict", f"x-ms-error-code: {code}")
+        return answer("200 OK", body=LISTING) if request.line.startswith("GET") else answer("202 Accepted")
+
+    async with azure(says) as (store, requests):
+        with pytest.raises(PreconditionFailedError, match="not empty"):
+            await store.delete_container()
+    assert [request.line.split()[0] for request in requests] == ["GET", "GET"]
+
+
+async def test_a_restoration_that_is_under_way_is_not_asked_for_in_vain() -> None:
+    archived = ("x-ms-access-tier: Archive", "x-ms-archive-status: rehydrate-pending-to-hot")
+    async with azure(lambda *_: answer("200 OK", 'ETag: "0x1"', *archived)) as (store, requests):
+        await store.restore("key", days=1)
+    assert [request.line.split()[0] for request in requests] == ["HEAD"]
 
 
 async def test_an_answer_to_a_batch_that_lacks_one_is_sent_for_again() -> None:

@@ -5,6 +5,7 @@ https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -221,14 +222,16 @@ class AzureDriver(AzureAppend, AzureBlocks, AzureContainer, AzureCopy):
     async def restore(self, key: str, version: str | None, days: int | None) -> None:
         """Copy a version or snapshot over the current object, bring an archived object back, or undo a deletion.
 
-        What is brought back stays: Azure knows no number of ``days``, and it takes hours until it can be read. A
-        deletion can be undone as long as the account keeps what was deleted; the object is then its latest version.
+        What is brought back stays: Azure knows no number of ``days``, and it takes hours until it can be read; what is
+        on its way already is left alone. A deletion can be undone as long as the account keeps what was deleted; the
+        object is then its latest version. A copy that the service makes by itself is waited for, as there is nobody to
+        continue it; it goes on if the call is cancelled.
         """
         if version is not None:
-            await self.copy(key, key, CopyOptions(source_version=version))
+            await self._bring_back(key, version)
         elif days is not None:
             meta = await self.head(key, GetOptions())
-            if meta.storage_class == "Archive":
+            if meta.storage_class == "Archive" and "x-ms-archive-status" not in meta.extra:
                 headers = {"x-ms-access-tier": "Hot", "x-ms-rehydrate-priority": "Standard"}
                 await discard(await self._client.send("restore", "PUT", key, headers, (("comp", "tier"),)))
         else:
@@ -242,9 +245,16 @@ class AzureDriver(AzureAppend, AzureBlocks, AzureContainer, AzureCopy):
             # Where versions are kept, they come back, and none of them is current.
             for entry in (await self.list_versions(key)).versions:
                 if entry.meta.key == key:
-                    await self.copy(key, key, CopyOptions(source_version=entry.meta.version))
+                    await self._bring_back(key, entry.meta.version)
                     return
             raise
+
+    async def _bring_back(self, key: str, version: str | None) -> None:
+        wanted = CopyOptions(source_version=version)
+        step = await self.copy(key, key, wanted)
+        while not step.done:
+            await asyncio.sleep(step.wait)
+            step = await self.copy(key, key, wanted, step.token)
 
     async def sign(self, key: str, options: SignOptions) -> str:
         with self.naming("sign", key):

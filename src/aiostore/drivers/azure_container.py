@@ -25,6 +25,7 @@ from aiostore.errors import InvalidKeyError, NotFoundError, NotSupportedError, P
 from aiostore.types import ContainerPage, DeleteOptions, DeleteResult, ListOptions, ListPage, VersionPage
 
 _LIST = (("restype", "container"), ("comp", "list"))
+_KEPT = ("include", "snapshots,versions")
 
 
 class AzureContainer(BaseDriver):
@@ -56,7 +57,7 @@ class AzureContainer(BaseDriver):
 
     async def list_versions(self, prefix: str, page_token: str | None = None) -> VersionPage:
         """Versions and snapshots, whose version begins with ``snapshot:``; a page may end within a key."""
-        query = [*_LIST, ("include", "snapshots,versions")]
+        query = [*_LIST, _KEPT]
         if page_token is not None:
             query.append(("marker", page_token))
         if prefix:
@@ -138,9 +139,13 @@ class AzureContainer(BaseDriver):
         What is written between the look and the deletion is lost. Its name is free again half a minute later.
         """
         client = self._client
-        look = (*_LIST, ("include", "snapshots,versions"), ("maxresults", "1"))
+        look = (*_LIST, ("maxresults", "1"))
         try:
-            page, _ = await client.ask("delete_container", "GET", None, parse_versions, query=look)
+            try:
+                page, _ = await client.ask("delete_container", "GET", None, parse_versions, query=(*look, _KEPT))
+            except NotSupportedError:
+                # A hierarchical account keeps no versions.
+                page, _ = await client.ask("delete_container", "GET", None, parse_versions, query=look)
             if page.versions or page.next_token is not None:
                 raise PreconditionFailedError(
                     "the container is not empty; delete its objects and their versions first, or pass force=True",

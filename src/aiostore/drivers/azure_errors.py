@@ -29,6 +29,12 @@ from aiostore.errors import (
 NO_CONTAINER: Final = frozenset({"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled"})
 """The codes of a container that is missing, not of an object."""
 
+_THERE: Final = frozenset({
+    "BlobAlreadyExists", "ConditionNotMet", "InvalidBlockList", "LeaseIdMissing", "TargetConditionNotMet",
+    "UnauthorizedBlobOverwrite",
+})  # fmt: skip
+"""The codes that a creation meets only where there is an object."""
+
 RENEWABLE: Final = frozenset({"InvalidAuthenticationInfo", "AuthenticationFailed"})
 """The codes that a new token may cure."""
 
@@ -46,7 +52,6 @@ _CODES: Final[Mapping[str, Meaning]] = {
     "ResourceNotFound": (NotFoundError, "there is no such object, container or account"),
     "ContainerNotFound": (NotFoundError, "there is no such container; create it, or check its name and the endpoint"),
     "ContainerDisabled": (NotFoundError, "the container is disabled"),
-    "CannotVerifyCopySource": (NotFoundError, "the source of the copy cannot be read"),
     "BlobAlreadyExists": (AlreadyExistsError, "the object exists already"),
     "ContainerAlreadyExists": (AlreadyExistsError, "the container exists already"),
     "ConditionNotMet": (PreconditionFailedError, _CHANGED),
@@ -88,6 +93,7 @@ _CODES: Final[Mapping[str, Meaning]] = {
     "AccountIsDisabled": (PermissionDeniedError, "the account is disabled"),
     "PublicAccessNotPermitted": (PermissionDeniedError, "the account allows no public access; give credentials"),
     "KeyBasedAuthenticationNotPermitted": (PermissionDeniedError, "the account refuses its keys; use a credential"),
+    "UnauthorizedBlobOverwrite": (PermissionDeniedError, "the SAS token creates objects, and does not replace them"),
     "BlobImmutableDueToPolicy": (PermissionDeniedError, "a policy forbids to change or delete the object"),
     "AuthenticationFailed": (
         UnauthenticatedError,
@@ -110,7 +116,9 @@ _CODES: Final[Mapping[str, Meaning]] = {
     "UnsupportedRehydratePriority": (ConfigurationError, "the object cannot be restored"),
     "InvalidUri": (InvalidKeyError, "the service cannot read this key"),
     "InvalidResourceName": (InvalidKeyError, "the service cannot hold this name"),
+    "OutOfRangeInput": (InvalidKeyError, "the key is longer than the service stores, 1,024 characters"),
     "BlobNameTooLong": (InvalidKeyError, "the key is longer than the service stores, 1,024 characters"),
+    "FeatureNotYetSupportedForHierarchicalNamespaceAccounts": (NotSupportedError, "the account cannot do this"),
     "FeatureNotSupportedForAccount": (NotSupportedError, "the account cannot do this"),
     "UnsupportedHeader": (NotSupportedError, "the service does not know an option of the request"),
     "UnsupportedQueryParameter": (NotSupportedError, "the service does not know an option of the request"),
@@ -155,10 +163,9 @@ def to_store_error(
     # The request's id and time follow on lines of their own.
     failure = failure._replace(message=failure.message.partition("\n")[0])
     meaning = _meaning(failure)
-    kind = meaning[0]
-    if demand == "absent" and (code in {"BlobAlreadyExists", "InvalidBlockList"} or kind is PreconditionFailedError):
+    if demand == "absent" and (code in _THERE or (not code and failure.status in {409, 412})):
         meaning = EXISTS
-    elif demand == "match" and kind is NotFoundError and code not in NO_CONTAINER:
+    elif demand == "match" and meaning[0] is NotFoundError and code not in NO_CONTAINER:
         meaning = GONE
     return _MEANINGS.error(failure, meaning, operation=operation, key=key, store=store)
 
@@ -168,9 +175,10 @@ def _meaning(failure: Failure) -> Meaning:
     if status == 304:
         # The code of a condition that does not hold is the same.
         return _NOT_MODIFIED
-    if code == "CannotVerifyCopySource" and status not in {404, 409}:
-        # The status is what the source's own service has answered.
-        return _MEANINGS.of(failure._replace(code=""))[0], _CODES[code][1]
+    if code == "CannotVerifyCopySource":
+        # The status is what the source's own service has answered; a conflict there is that nobody may read it.
+        kind = PermissionDeniedError if status == 409 else _MEANINGS.of(failure._replace(code=""))[0]
+        return kind, "the source of the copy cannot be read"
     if code not in _CODES and status == 400 and "contentmd5" in failure.message.lower():
         return _CODES["Md5Mismatch"]
     return _MEANINGS.of(failure)
