@@ -15,6 +15,7 @@ from aiostore.capabilities import PartLimits
 from aiostore.testing import StoreConformance
 from aiostore.testing.conformance.refusals import Refusals
 from aiostore.testing.conformance.sources import Sources
+from aiostore.testing.conformance.transfers import Transfers
 from aiostore.testing.conformance.writes import Writes
 from tests.conformance.gcs_capabilities import CAPABILITIES, MIB
 from tests.servers.gcs import StrictGCSEndpoint
@@ -48,6 +49,7 @@ class TestGCS(StoreConformance):
     capabilities = replace(CAPABILITIES, multipart=PartLimits(min_size=1))
     # Google Cloud Storage has no such objects.
     refused_keys = (".", "..", "line\nfeed", "carriage\rreturn", ".well-known/acme-challenge/token")
+    tags_are_told = False
     secrets = SECRETS
 
     @pytest.fixture
@@ -56,10 +58,11 @@ class TestGCS(StoreConformance):
             yield store
 
 
-class TestMultipartUploads(Writes, Sources, Refusals):
+class TestMultipartUploads(Writes, Sources, Refusals, Transfers):
     """What is written in parts, by multipart uploads of the XML API."""
 
     capabilities = CAPABILITIES
+    tags_are_told = False
     secrets = SECRETS
 
     @pytest.fixture

@@ -19,6 +19,7 @@ MIB = 1024**2
 
 class TestFakeGCS(StoreConformance):
     # Parts that are composed may be of any size.
+    tags_are_told = False
     capabilities = replace(CAPABILITIES, multipart=PartLimits(min_size=1))
 
     @pytest.fixture

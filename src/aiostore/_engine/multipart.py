@@ -64,9 +64,9 @@ class Reservation:
 class Multipart:
     """Sends parts, at most ``concurrency`` at a time (None: as many as the service has shown to be worth it).
 
-    ``part_size`` is given if all parts are cut by `part_sizes`, whose first size it is. Whoever begins one ends it with
-    ``complete`` or ``abort``. ``abort`` joins the parts under way first, so that none arrives after the upload was
-    dropped.
+    ``part_size`` is given if all parts are cut by `part_sizes`, whose first size it is. Whoever begins one (or goes on
+    with one) ends it with ``complete``, ``abort`` or ``leave``. ``abort`` joins the parts under way first, so that none
+    arrives after the upload was dropped.
     """
 
     def __init__(
@@ -108,6 +108,17 @@ class Multipart:
 
     async def _create(self) -> None:
         self._upload = await self._context.driver.create_multipart(self._key, self._options)
+
+    def go_on(self, upload: Upload) -> None:
+        """Instead of ``begin``: send the parts of an upload that is under way, and that nobody else continues."""
+        self._upload, self._options = upload, upload.options
+        self._write_id = upload.options.metadata.get(own_write.WRITE_ID)
+
+    @property
+    def upload(self) -> Upload:
+        """The upload, once it was begun."""
+        assert self._upload is not None  # noqa: S101  # begin() comes first
+        return self._upload
 
     async def reserve(self, size: int) -> Reservation:
         """Wait for the right to hold one more part of ``size`` bytes, which is sent or dropped.
@@ -153,17 +164,26 @@ class Multipart:
         self._context.writes.begin()
         task.add_done_callback(partial(self._ended, size))
 
+    def pass_over(self, part: Part) -> None:
+        """Take the next part as it is: the service holds it already."""
+        self.number += 1
+        self.offset += part.size
+        self._parts.append(part)
+        self._report(part.size)
+
+    def _report(self, size: int) -> None:
+        self._done += size
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
     def _ended(self, size: int, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._context.writes.end(size)
 
     async def _send(self, number: int, offset: int, size: int, call: PartCall, reservation: Reservation | None) -> None:
         try:
-            assert self._upload is not None  # noqa: S101  # begin() comes first
-            self._parts.append(await call(self._upload, number, offset))
-            self._done += size
-            if self._progress is not None:
-                self._progress(self._done, self._total)
+            self._parts.append(await call(self.upload, number, offset))
+            self._report(size)
         except Exception as error:
             if self._failure is None:
                 self._failure = error
@@ -186,17 +206,16 @@ class Multipart:
         return result
 
     async def _complete(self) -> PutResult:
-        assert self._upload is not None  # noqa: S101  # begin() comes first
-        driver = self._context.driver
+        driver, upload = self._context.driver, self.upload
         parts = sorted(self._parts, key=lambda part: part.number)
         try:
-            result = await driver.complete_multipart(self._upload, parts, self._options)
+            result = await driver.complete_multipart(upload, parts, self._options)
         except StoreError as error:
             result = await self._judge(error)
-        if self._upload.leaves_parts:
+        if upload.leaves_parts:
             # The object is written whatever comes of this; uploads() lists what is left.
             with suppress(StoreError):
-                await driver.abort_multipart(self._upload)
+                await driver.abort_multipart(upload)
         if result.etag is None and self._write_id is not None:
             result = await self._described(result)
         return replace(result, size=self.offset)
@@ -235,6 +254,11 @@ class Multipart:
             if isinstance(error, TransientError) and not conditional:
                 raise error from judged.__cause__
             raise
+
+    async def leave(self) -> None:
+        """End the parts under way, and leave the upload to whoever goes on with it. Safe to repeat."""
+        await join(set(self._tasks))
+        self._upload = None
 
     async def abort(self) -> None:
         """End the parts under way, then drop the upload. Waits for both, also when cancelled. Safe to repeat."""

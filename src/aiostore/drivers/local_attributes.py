@@ -88,6 +88,7 @@ def meta_of(key: str, status: os.stat_result, attributes: Attributes = PLAIN) ->
         cache_control=headers("cache_control"),
         metadata=attributes.metadata,
         checksums={CHECKSUM: attributes.checksum} if attributes.checksum else NOTHING,
+        extra={"tag-count": str(len(attributes.tags))} if attributes.tags else NOTHING,
     )
 
 

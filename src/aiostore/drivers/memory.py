@@ -150,7 +150,7 @@ class MemoryDriver(BaseDriver):
 
     async def head(self, key: str, options: GetOptions) -> ObjectMeta:
         with self.naming("head", key):
-            return self._read(key, options).meta
+            return self._read(key, options).described
 
     async def get(self, key: str, options: GetOptions) -> GetResult:
         with self.naming("get", key):
@@ -158,7 +158,7 @@ class MemoryDriver(BaseDriver):
             data = stored.data or b""
             start, stop = resolve_range(options, len(data))
         return GetResult(
-            meta=stored.meta,
+            meta=stored.described,
             start=start,
             stop=stop,
             stream=BytesStream(data, start, stop),

@@ -52,6 +52,11 @@ class Stored:
     ranges: Sequence[Part] = ()
     """The parts that it was made of."""
 
+    @property
+    def described(self) -> ObjectMeta:
+        """What a read tells of it: also how many tags it has."""
+        return replace(self.meta, extra={"tag-count": str(len(self.tags))}) if self.tags else self.meta
+
 
 @dataclass(slots=True)
 class Pending:

@@ -21,6 +21,9 @@ from aiostore.fs.remote import first, head, is_directory, not_a_directory, not_a
 from aiostore.fs.removal import remove_tree, state
 from aiostore.fs.thread import in_thread
 from aiostore.store import Store
+from aiostore.transfer.ends import Ends
+from aiostore.transfer.manner import Manner
+from aiostore.transfer.streamed import stream_object
 from aiostore.url import sibling
 
 CONCURRENCY: Final = 16
@@ -101,18 +104,7 @@ async def _copy(source: Remote, target: Remote) -> None:
             pass
         else:
             return
-    async with source.store.stream(source.key, raw=True) as stream:
-        meta = stream.meta
-        await target.store.put(
-            target.key,
-            stream,
-            content_type=meta.content_type,
-            content_encoding=meta.content_encoding,
-            content_disposition=meta.content_disposition,
-            content_language=meta.content_language,
-            cache_control=meta.cache_control,
-            metadata=meta.metadata or None,
-        )
+    await stream_object(Ends(source.store, target.store, None), source.key, target.key, Manner())
 
 
 def _container(source: Remote, target: Remote) -> str | None:

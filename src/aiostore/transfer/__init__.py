@@ -10,14 +10,29 @@
         print(action.kind, action.key, action.reason)
 
 A source or target is a :class:`~aiostore.Store`, a URL or a local path; keys are kept relative to it. What is already
-there and equal is skipped, so a transfer that was interrupted is simply run again. Bytes travel as they are stored,
+there and equal is skipped, and large objects go on at the part where they stopped, so a transfer that was interrupted
+is simply run again. Bytes travel as they are stored,
 without being decoded, together with content headers and metadata; where both ends are one service, it copies by itself.
 """
 
 from __future__ import annotations
 
-from aiostore.transfer.objects import Headers, copy_object
+from aiostore.transfer.manner import Headers
+from aiostore.transfer.objects import copy_object
 from aiostore.transfer.plan import Action, Compare, differences, plan
 from aiostore.transfer.run import Failure, Summary, copy, sync
+from aiostore.transfer.sweep import sweep
 
-__all__ = ["Action", "Compare", "Failure", "Headers", "Summary", "copy", "copy_object", "differences", "plan", "sync"]
+__all__ = [
+    "Action",
+    "Compare",
+    "Failure",
+    "Headers",
+    "Summary",
+    "copy",
+    "copy_object",
+    "differences",
+    "plan",
+    "sweep",
+    "sync",
+]

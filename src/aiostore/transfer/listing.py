@@ -7,7 +7,8 @@ import pickle
 import sqlite3
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import closing
+from contextlib import aclosing, closing
+from itertools import islice
 from pathlib import Path
 
 from aiostore.errors import StoreError
@@ -78,14 +79,14 @@ async def _sorted(store: Store) -> AsyncGenerator[ObjectMeta, None]:
                 await asyncio.to_thread(sorter.add, batch)
                 batch = []
         await asyncio.to_thread(sorter.add, batch)
-        entries = sorter.entries()
-        while found := await asyncio.to_thread(_some, entries):
-            for meta in found:
-                yield meta
+        async with aclosing(sorter.batches()) as batches:
+            async for batch in batches:
+                for meta in batch:
+                    yield meta
 
 
 def _some(entries: Iterator[ObjectMeta]) -> list[ObjectMeta]:
-    return [meta for meta, _ in zip(entries, range(BATCH), strict=False)]
+    return list(islice(entries, BATCH))
 
 
 class Sorter:
@@ -101,8 +102,13 @@ class Sorter:
         rows = [(meta.key.encode(), pickle.dumps(meta)) for meta in entries]
         self._database.executemany("INSERT OR REPLACE INTO listing VALUES (?, ?)", rows)
 
-    def entries(self) -> Iterator[ObjectMeta]:
+    async def batches(self) -> AsyncGenerator[list[ObjectMeta], None]:
         """All of them, in the order of their keys' UTF-8."""
+        entries = self._entries()
+        while found := await asyncio.to_thread(_some, entries):
+            yield found
+
+    def _entries(self) -> Iterator[ObjectMeta]:
         for (meta,) in self._database.execute("SELECT meta FROM listing ORDER BY key"):
             yield pickle.loads(meta)  # noqa: S301  # written above, in a directory that only this user can write
 

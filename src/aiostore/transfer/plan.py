@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import fnmatch
 import re
-import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from aiostore import checksums
+from aiostore._engine.bulk import Bulk, each
 from aiostore.errors import ConfigurationError
+from aiostore.transfer.comparison import digest
 from aiostore.transfer.ends import End, Ends, opened
-from aiostore.transfer.listing import in_order, merged
-from aiostore.transfer.objects import digest
+from aiostore.transfer.listing import Pair, in_order, merged
 from aiostore.types import ObjectMeta
 
 Compare: TypeAlias = Literal["size+mtime", "mtime", "size", "etag", "checksum", "bytes", "exists", "never"]
@@ -33,6 +33,54 @@ class Action:
     key: str
     size: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which keys are transferred, and what is taken for equal."""
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    compare: Compare = "size+mtime"
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the two listings are enough to compare by."""
+        return self.compare in _QUICK
+
+    def check(self) -> None:
+        """Raise if there is no such comparison, or no such pattern."""
+        if self.compare not in _QUICK and self.compare not in _THOROUGH:
+            raise ConfigurationError(f"compare={self.compare!r}: there are {', '.join((*_QUICK, *_THOROUGH))}")
+        self.filter()
+
+    def filter(self) -> Callable[[str], bool]:
+        """Whether a key is one of those that are transferred."""
+        for name, patterns in (("include", self.include), ("exclude", self.exclude)):
+            if isinstance(patterns, str):
+                raise TypeError(f"{name} is a list of patterns, not one str: use [{patterns!r}]")
+        taken, left = _pattern(self.include), _pattern(self.exclude)
+
+        def wanted(key: str) -> bool:
+            return (taken is None or taken.match(key) is not None) and (left is None or left.match(key) is None)
+
+        return wanted
+
+    def at_once(self, mine: ObjectMeta, theirs: ObjectMeta | None) -> Action:
+        """What is to be done with a key of the source, by the listings alone."""
+        return _action(mine, theirs, "" if theirs is None else _QUICK[self.compare](mine, theirs))
+
+    async def decide(self, ends: Ends, mine: ObjectMeta, theirs: ObjectMeta | None) -> Action:
+        """What is to be done with a key of the source."""
+        if theirs is None or self.is_quick:
+            return self.at_once(mine, theirs)
+        return _action(mine, theirs, await _THOROUGH[self.compare](ends, mine, theirs))
+
+
+def _action(mine: ObjectMeta, theirs: ObjectMeta | None, reason: str) -> Action:
+    if theirs is None:
+        return Action(kind="copy", key=mine.key, size=mine.size, reason="not in the target")
+    return Action(kind="replace" if reason else "skip", key=mine.key, size=mine.size, reason=reason or "equal")
 
 
 async def plan(
@@ -54,12 +102,12 @@ async def plan(
         ConfigurationError: if an end or ``compare`` is none.
         NotFoundError: if there is no source.
     """
-    async with (
-        opened(source, target, make=False) as ends,
-        aclosing(actions(ends, include=include, exclude=exclude, compare=compare, delete=delete)) as found,
-    ):
+    choice = Choice(include=include, exclude=exclude, compare=compare)
+    choice.check()
+    async with opened(source, target, make=False) as ends, aclosing(_planned(ends, choice)) as found:
         async for action in found:
-            yield action
+            if delete or action.kind != "delete":
+                yield action
 
 
 async def differences(first: End, second: End) -> AsyncIterator[Action]:
@@ -68,80 +116,78 @@ async def differences(first: End, second: End) -> AsyncIterator[Action]:
     Raises:
         NotFoundError: if the first is missing; where the second is, every key differs.
     """
-    async with (
-        opened(first, second, make=False) as ends,
-        aclosing(actions(ends, include=(), exclude=(), compare="bytes", delete=True)) as found,
-    ):
+    choice = Choice(compare="bytes")
+    async with opened(first, second, make=False) as ends, aclosing(_planned(ends, choice)) as found:
         async for action in found:
             if action.kind != "skip":
                 yield action
 
 
-async def actions(
-    ends: Ends,
-    *,
-    include: Sequence[str],
-    exclude: Sequence[str],
-    compare: Compare,
-    delete: bool,
-    share: tuple[int, int] = (0, 1),
-) -> AsyncGenerator[Action, None]:
-    """:func:`plan`, for ends that are open, and for one of several equal shares of the keys."""
-    same = _COMPARISONS.get(compare)
-    if same is None:
-        raise ConfigurationError(f"compare={compare!r}: there are {', '.join(_COMPARISONS)}")
-    wanted = _filter(include, exclude, *share)
+async def _planned(ends: Ends, choice: Choice) -> AsyncGenerator[Action, None]:
+    async def decided(pair: Pair) -> Action:
+        mine, theirs = pair
+        if mine is None:
+            assert theirs is not None  # noqa: S101  # one of the two is there
+            return Action(kind="delete", key=theirs.key, size=theirs.size, reason="not in the source")
+        return await choice.decide(ends, mine, theirs)
+
+    async with aclosing(pairs(ends, choice)) as found:
+        if choice.is_quick:
+            async for pair in found:
+                yield await decided(pair)
+            return
+        # Each comparison takes requests: several go at a time.
+        job = each(decided, _key)
+        async with Bulk(found, job, operation="plan", limits=ends.target._context.limits, ordered=True) as results:
+            async for result in results:
+                yield result.unwrap()
+
+
+def _key(pair: Pair) -> str:
+    mine, theirs = pair
+    return mine.key if mine is not None else theirs.key if theirs is not None else ""
+
+
+async def pairs(ends: Ends, choice: Choice) -> AsyncGenerator[Pair, None]:
+    """Each key that is chosen, with what source and target say of it, from one listing of each."""
+    wanted = choice.filter()
     async with (
         aclosing(in_order(ends.source, wanted)) as sources,
         aclosing(in_order(ends.target, wanted, may_miss=True)) as targets,
-        aclosing(merged(sources, targets)) as pairs,
+        aclosing(merged(sources, targets)) as found,
     ):
-        async for mine, theirs in pairs:
-            if mine is None:
-                if delete and theirs is not None:
-                    yield Action(kind="delete", key=theirs.key, size=theirs.size, reason="not in the source")
-            elif theirs is None:
-                yield Action(kind="copy", key=mine.key, size=mine.size, reason="not in the target")
-            elif reason := await same(ends, mine, theirs):
-                yield Action(kind="replace", key=mine.key, size=mine.size, reason=reason)
-            else:
-                yield Action(kind="skip", key=mine.key, size=mine.size, reason="equal")
-
-
-def _filter(include: Sequence[str], exclude: Sequence[str], number: int, count: int) -> Callable[[str], bool]:
-    for name, patterns in (("include", include), ("exclude", exclude)):
-        if isinstance(patterns, str):
-            raise TypeError(f"{name} is a list of patterns, not one str: use [{patterns!r}]")
-    taken, left = _pattern(include), _pattern(exclude)
-
-    def wanted(key: str) -> bool:
-        if (taken is not None and taken.match(key) is None) or (left is not None and left.match(key) is not None):
-            return False
-        return count == 1 or zlib.crc32(key.encode()) % count == number
-
-    return wanted
+        async for pair in found:
+            yield pair
 
 
 def _pattern(patterns: Sequence[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(fnmatch.translate, patterns))) if patterns else None
 
 
-async def _by_size(_ends: Ends, mine: ObjectMeta, theirs: ObjectMeta) -> str:
+def _by_size(mine: ObjectMeta, theirs: ObjectMeta) -> str:
     return "" if mine.size == theirs.size else "another size"
 
 
-async def _by_time(_ends: Ends, mine: ObjectMeta, theirs: ObjectMeta) -> str:
+def _by_time(mine: ObjectMeta, theirs: ObjectMeta) -> str:
     if mine.last_modified is None or theirs.last_modified is None:
         return "its time is not known"
     return "" if mine.last_modified <= theirs.last_modified else "newer in the source"
 
 
-async def _by_size_and_time(ends: Ends, mine: ObjectMeta, theirs: ObjectMeta) -> str:
-    return await _by_size(ends, mine, theirs) or await _by_time(ends, mine, theirs)
+def _by_size_and_time(mine: ObjectMeta, theirs: ObjectMeta) -> str:
+    return _by_size(mine, theirs) or _by_time(mine, theirs)
 
 
-async def _by_etag(_ends: Ends, mine: ObjectMeta, theirs: ObjectMeta) -> str:
+def _by_etag(mine: ObjectMeta, theirs: ObjectMeta) -> str:
     return "" if mine.etag is not None and mine.etag == theirs.etag else "another ETag"
+
+
+def _always(_mine: ObjectMeta, _theirs: ObjectMeta) -> str:
+    return ""
+
+
+def _never(_mine: ObjectMeta, _theirs: ObjectMeta) -> str:
+    return "asked for"
 
 
 async def _by_checksum(ends: Ends, mine: ObjectMeta, theirs: ObjectMeta) -> str:
@@ -162,23 +208,20 @@ async def _by_bytes(ends: Ends, mine: ObjectMeta, theirs: ObjectMeta) -> str:
     return "" if same else "other bytes"
 
 
-async def _always(_ends: Ends, _mine: ObjectMeta, _theirs: ObjectMeta) -> str:
-    return ""
-
-
-async def _never(_ends: Ends, _mine: ObjectMeta, _theirs: ObjectMeta) -> str:
-    return "asked for"
-
-
 _UNKNOWN: Final = "no checksum that both stores hold"
 
-_COMPARISONS = {
+_QUICK: Final[Mapping[str, Callable[[ObjectMeta, ObjectMeta], str]]] = {
     "size+mtime": _by_size_and_time,
     "mtime": _by_time,
     "size": _by_size,
     "etag": _by_etag,
-    "checksum": _by_checksum,
-    "bytes": _by_bytes,
     "exists": _always,
     "never": _never,
 }
+"""Comparisons of two entries of listings; each returns why they are not the same."""
+
+_THOROUGH: Final[Mapping[str, Callable[[Ends, ObjectMeta, ObjectMeta], Awaitable[str]]]] = {
+    "checksum": _by_checksum,
+    "bytes": _by_bytes,
+}
+"""Those that take requests."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 from aiostore._engine import codecs
 from aiostore._engine.bulk import Bulk, each
-from aiostore._engine.gather import gather
-from aiostore.errors import AlreadyExistsError, ConfigurationError
+from aiostore.errors import AlreadyExistsError, ConfigurationError, StoreError
 from aiostore.transfer import worker
 from aiostore.transfer.ends import End, Ends, opened
-from aiostore.transfer.objects import Headers, Verify, copy_between
-from aiostore.transfer.plan import Action, Compare, actions
-from aiostore.types import Progress
+from aiostore.transfer.listing import BATCH, Sorter
+from aiostore.transfer.manner import Headers, Manner, Resume, Verify
+from aiostore.transfer.objects import copy_between
+from aiostore.transfer.plan import Action, Choice, Compare, pairs
+from aiostore.types import ObjectMeta, Progress
 
 FAILURES = 1000
 """Failures that a summary lists; all are counted."""
@@ -31,34 +36,33 @@ class Failure:
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """What a transfer did, or with ``dry_run`` would do. ``bytes`` are those of the objects copied."""
+    """What a transfer did, or with ``dry_run`` would do. ``bytes`` are those of the objects copied.
+
+    ``kept`` are those that were to be deleted and were not, because something else had failed.
+    """
 
     copied: int = 0
     replaced: int = 0
     skipped: int = 0
     deleted: int = 0
+    kept: int = 0
     failed: int = 0
     bytes: int = 0
     failures: list[Failure] = field(default_factory=list)
     dry_run: bool = False
 
-    def add(self, action: Action, error: Exception | None = None) -> None:
+    def add(self, action: Action) -> None:
         """Count one action."""
-        if error is not None:
-            self.failed += 1
-            if len(self.failures) < FAILURES:
-                self.failures.append(Failure(key=action.key, error=error))
-            return
         name = {"copy": "copied", "replace": "replaced", "skip": "skipped", "delete": "deleted"}[action.kind]
         setattr(self, name, getattr(self, name) + 1)
         if action.kind in {"copy", "replace"}:
             self.bytes += action.size
 
-    def merge(self, other: Summary) -> None:
-        """Add what another share of the same transfer did."""
-        for name in ("copied", "replaced", "skipped", "deleted", "failed", "bytes"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.failures += other.failures[: FAILURES - len(self.failures)]
+    def fail(self, key: str, error: Exception) -> None:
+        """Count what could not be done."""
+        self.failed += 1
+        if len(self.failures) < FAILURES:
+            self.failures.append(Failure(key=key, error=error))
 
 
 async def copy(
@@ -77,14 +81,21 @@ async def copy(
     dry_run: bool = False,
     concurrency: int | None = None,
     processes: int = 1,
+    resume: Resume = True,
     progress: Progress | None = None,
+    summary: Summary | None = None,
 ) -> Summary:
     """Copy what the target does not have, or not the same; see :func:`plan` for what that means.
 
     Objects go concurrently, each atomically: in the target an object is what it was, or the whole new one. What fails
-    stops no other, and is in the summary; run the same again for the rest. ``progress`` is called with (bytes copied,
-    None). A cancelled call leaves no object half written. With ``processes`` the keys are spread over so many new
-    processes, each with stores of its own; both ends must be URLs, paths, or stores that can be pickled.
+    stops no other, and is in the summary; run the same again for the rest. A ``summary`` that is given is filled as it
+    goes, so that it tells what was done if the call raises or is cancelled. ``progress`` is called with (bytes copied,
+    None). With ``processes`` the objects are spread over so many new processes, each with stores of its own; both ends
+    must be URLs, paths, or stores that can be pickled.
+
+    A call that is cancelled or killed leaves no object half written, and with ``resume`` the parts of large objects
+    that the target has received: the same call goes on behind them (see ``docs/transfer.md``). :func:`sweep` drops
+    what nobody goes on with. Without ``resume`` a cancelled call drops them.
 
     ``if_absent`` replaces nothing, also not what is written meanwhile, whatever ``compare`` says: what is there is
     skipped. Services that cannot promise that refuse it, unless ``best_effort`` takes what they do.
@@ -93,11 +104,13 @@ async def copy(
         ConfigurationError: if an end or option is none.
         NotFoundError: if there is no source.
     """
-    options = _Options(
-        include, exclude, "exists" if if_absent else compare, reencode, level, verify, dry_run, concurrency, progress,
-        if_absent=if_absent, best_effort=best_effort, replace=replace,
+    manner = Manner(
+        reencode=reencode, level=level, if_absent=if_absent, best_effort=best_effort, replace=replace, verify=verify,
+        resume=resume,
     )  # fmt: skip
-    return await _run(source, target, options, delete=False, processes=processes)
+    choice = Choice(include=include, exclude=exclude, compare="exists" if if_absent else compare)
+    options = _Options(choice=choice, manner=manner, concurrency=concurrency, dry_run=dry_run)
+    return await _run(source, target, options, _Report(summary or Summary(), progress), processes=processes)
 
 
 async def sync(
@@ -114,7 +127,9 @@ async def sync(
     dry_run: bool = False,
     concurrency: int | None = None,
     processes: int = 1,
+    resume: Resume = True,
     progress: Progress | None = None,
+    summary: Summary | None = None,
 ) -> Summary:
     """Make the target like the source: :func:`copy`, and with ``delete`` remove what the source does not have.
 
@@ -124,127 +139,183 @@ async def sync(
         ConfigurationError: if an end or option is none.
         NotFoundError: if there is no source.
     """
-    return await _run(
-        source, target, _Options(include, exclude, compare, reencode, level, verify, dry_run, concurrency, progress),
-        delete=delete, processes=processes,
-    )  # fmt: skip
+    manner = Manner(reencode=reencode, level=level, verify=verify, resume=resume)
+    choice = Choice(include=include, exclude=exclude, compare=compare)
+    options = _Options(choice=choice, manner=manner, concurrency=concurrency, dry_run=dry_run, delete=delete)
+    return await _run(source, target, options, _Report(summary or Summary(), progress), processes=processes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Options:
-    include: Sequence[str]
-    exclude: Sequence[str]
-    compare: Compare
-    reencode: str | None
-    level: int | None
-    verify: Verify
-    dry_run: bool
+    """What is transferred, and how; it can be pickled."""
+
+    choice: Choice
+    manner: Manner
     concurrency: int | None
+    dry_run: bool
+    delete: bool = False
+
+
+class _Report(NamedTuple):
+    summary: Summary
     progress: Progress | None
-    share: tuple[int, int] = (0, 1)
-    """Which of how many shares of the keys."""
-    if_absent: bool = False
-    best_effort: bool = False
-    replace: Headers | None = None
+
+    def take(self, done: _Done) -> None:
+        """Count what was done with one key."""
+        if done.action is not None:
+            self.summary.add(done.action)
+        elif done.error is not None:
+            self.summary.fail(done.key, done.error)
+        if self.progress is not None and (done.action is None or done.action.kind != "skip"):
+            self.progress(self.summary.bytes, None)
 
 
-async def _run(source: End, target: End, options: _Options, *, delete: bool, processes: int) -> Summary:
-    if options.reencode not in {None, "none", "identity"}:
-        codecs.encoder(str(options.reencode), options.level)
+class _Done(NamedTuple):
+    """What was done with one key, or the error that it met."""
+
+    key: str
+    action: Action | None = None
+    error: Exception | None = None
+
+
+_Item: TypeAlias = Action | tuple[ObjectMeta, ObjectMeta]
+"""What is to be done with a key; or both objects, which are to be compared first."""
+
+
+async def _run(source: End, target: End, options: _Options, report: _Report, *, processes: int) -> Summary:
+    choice, manner = options.choice, options.manner
+    if manner.reencode is not None and manner.encoding(None) is not None:
+        codecs.encoder(manner.reencode, manner.level)
     if processes < 1:
         raise ConfigurationError(f"processes={processes!r}: must be greater than 0", operation="transfer")
-    async with opened(source, target, make=not options.dry_run) as ends:
-        if processes > 1 and not options.dry_run:
-            summary = await _spread(source, target, options, processes)
-        else:
-            summary = Summary(dry_run=options.dry_run)
-            await _copies(ends, options, summary)
-        if delete and not summary.failed:
-            await _deletes(ends, options, summary)
+    choice.check()
+    if choice.compare == "size+mtime" and manner.reencode is not None:
+        # Sizes change with the encoding.
+        options = dataclasses.replace(options, choice=dataclasses.replace(choice, compare="mtime"))
+    summary = report.summary
+    summary.dry_run = options.dry_run
+    async with opened(source, target, make=not options.dry_run) as ends, _gone(delete=options.delete) as gone:
+        async with aclosing(_items(ends, options, report, gone)) as items:
+            if processes > 1 and not options.dry_run:
+                window = options.concurrency or ends.target._context.limits.requests
+                await worker.spread(_work, (source, target, options), items, processes, report.take, window=window)
+            else:
+                async with aclosing(_carried_out(ends, options, items)) as results:
+                    async for done in results:
+                        report.take(done)
+        if gone is not None:
+            await gone.flush()
+            await _deletes(ends, options, report, gone)
     return summary
 
 
-async def _spread(source: End, target: End, options: _Options, processes: int) -> Summary:
-    """Let each of several processes copy its share of the keys."""
-    whole = Summary()
-
-    async def share(number: int) -> None:
-        theirs = dataclasses.replace(options, progress=None, share=(number, processes))
-        whole.merge(await worker.run(_run_share, source, target, theirs))
-        if options.progress is not None:
-            options.progress(whole.bytes, None)
-
-    await gather(share, range(processes), processes)
-    return whole
+async def _work(
+    items: AsyncIterator[_Item], source: End, target: End, options: _Options
+) -> AsyncGenerator[_Done, None]:
+    """What another process does with its items."""
+    async with opened(source, target, make=False) as ends, aclosing(_carried_out(ends, options, items)) as results:
+        async for done in results:
+            yield done._replace(error=_picklable(done.error, done.key))
 
 
-async def _run_share(source: End, target: End, options: _Options) -> Summary:
-    summary = Summary()
-    async with opened(source, target, make=False) as ends:
-        await _copies(ends, options, summary)
-    return summary
+def _picklable(error: Exception | None, key: str) -> Exception | None:
+    if error is None or isinstance(error, (StoreError, OSError)):
+        return error
+    return StoreError(f"{type(error).__name__}: {error}", key=key)
 
 
-def _actions(ends: Ends, options: _Options, *, delete: bool) -> AsyncGenerator[Action, None]:
-    compare = options.compare
-    if compare == "size+mtime" and options.reencode is not None:
-        compare = "mtime"  # sizes change with the encoding
-    return actions(
-        ends, include=options.include, exclude=options.exclude, compare=compare, delete=delete, share=options.share
-    )
-
-
-async def _copies(ends: Ends, options: _Options, summary: Summary) -> None:
-    async def one(action: Action) -> None:
-        await copy_between(
-            ends, action.key, action.key, options.reencode, options.level, verify=options.verify,
-            if_absent=options.if_absent, best_effort=options.best_effort, replace=options.replace,
-        )  # fmt: skip
-
-    under_way: dict[int, Action] = {}
-
-    async def copies() -> AsyncGenerator[Action, None]:
-        async with aclosing(_actions(ends, options, delete=False)) as found:
-            number = 0
-            async for action in found:
-                if action.kind == "skip" or options.dry_run:
-                    summary.add(action)
-                    continue
-                under_way[number] = action
-                number += 1
+async def _items(
+    ends: Ends, options: _Options, report: _Report, gone: _Gone | None
+) -> AsyncGenerator[_Item, None]:  # fmt: skip
+    """What is to be done, out of one listing of each end; what is equal by the listings is counted here."""
+    choice = options.choice
+    async with aclosing(pairs(ends, choice)) as found:
+        async for mine, theirs in found:
+            if mine is None:
+                if gone is not None and theirs is not None:
+                    await gone.add(theirs)
+            elif theirs is not None and not choice.is_quick:
+                yield mine, theirs
+            elif (action := choice.at_once(mine, theirs)).kind == "skip" or options.dry_run:
+                report.take(_Done(mine.key, action))
+            else:
                 yield action
 
+
+async def _carried_out(
+    ends: Ends, options: _Options, items: AsyncIterator[_Item]
+) -> AsyncGenerator[_Done, None]:  # fmt: skip
+    async def one(item: _Item) -> Action:
+        action = item if isinstance(item, Action) else await options.choice.decide(ends, *item)
+        if action.kind != "skip" and not options.dry_run:
+            try:
+                await copy_between(ends, action.key, action.key, options.manner)
+            except AlreadyExistsError:
+                if not options.manner.if_absent:
+                    raise
+                # Somebody wrote it since it was listed: it is left as any other that is there.
+                return dataclasses.replace(action, kind="skip")
+        return action
+
+    def key(item: _Item) -> str:
+        return item.key if isinstance(item, Action) else item[0].key
+
     async with Bulk(
-        copies(), each(one, lambda action: action.key), operation="transfer", limits=ends.target._context.limits,
+        items, each(one, key), operation="transfer", limits=ends.target._context.limits,
         concurrency=options.concurrency,
     ) as results:  # fmt: skip
         async for result in results:
-            action, error = under_way.pop(result.index), result.error
-            if options.if_absent and isinstance(error, AlreadyExistsError):
-                # Somebody wrote it since it was listed: it is left as any other that is there.
-                action, error = dataclasses.replace(action, kind="skip"), None
-            summary.add(action, error)
-            if options.progress is not None:
-                options.progress(summary.bytes, None)
+            yield _Done(result.key, result.value, result.error)
 
 
-async def _deletes(ends: Ends, options: _Options, summary: Summary) -> None:
-    known: dict[str, int] = {}
+class _Gone:
+    """What the source does not have, on the local disk until all is copied."""
 
-    async def keys() -> AsyncGenerator[str, None]:
-        async with aclosing(_actions(ends, options, delete=True)) as found:
-            async for action in found:
-                if action.kind == "delete":
-                    known[action.key] = action.size
-                    yield action.key
+    def __init__(self, sorter: Sorter) -> None:
+        self._sorter = sorter
+        self._batch: list[ObjectMeta] = []
+        self.count = 0
 
-    if options.dry_run:
-        async with aclosing(_actions(ends, options, delete=True)) as found:
-            async for action in found:
-                if action.kind == "delete":
-                    summary.add(action)
+    async def add(self, meta: ObjectMeta) -> None:
+        self.count += 1
+        self._batch.append(meta)
+        if len(self._batch) == BATCH:
+            await self.flush()
+
+    async def flush(self) -> None:
+        batch, self._batch = self._batch, []
+        await asyncio.to_thread(self._sorter.add, batch)
+
+    async def entries(self) -> AsyncGenerator[ObjectMeta, None]:
+        """All of them, in the order of their keys."""
+        async with aclosing(self._sorter.batches()) as batches:
+            async for batch in batches:
+                for meta in batch:
+                    yield meta
+
+
+@asynccontextmanager
+async def _gone(*, delete: bool) -> AsyncIterator[_Gone | None]:
+    if not delete:
+        yield None
         return
-    async with ends.target.delete_many(keys(), concurrency=options.concurrency) as results:
+    with (
+        tempfile.TemporaryDirectory(prefix="aiostore-", ignore_cleanup_errors=True) as directory,
+        closing(Sorter(Path(directory))) as sorter,
+    ):
+        yield _Gone(sorter)
+
+
+async def _deletes(ends: Ends, options: _Options, report: _Report, gone: _Gone) -> None:
+    """Delete from the target what is gone, unless anything failed before."""
+    summary = report.summary
+    if summary.failed:
+        summary.kept = gone.count
+        return
+    if summary.dry_run:
+        summary.deleted = gone.count
+        return
+    async with ends.target.delete_many(gone.entries(), concurrency=options.concurrency) as results:
         async for result in results:
-            action = Action(kind="delete", key=result.key, size=known.pop(result.key), reason="not in the source")
-            summary.add(action, result.error)
+            action = Action(kind="delete", key=result.key, size=0, reason="not in the source")
+            report.take(_Done(result.key, None if result.error else action, result.error))

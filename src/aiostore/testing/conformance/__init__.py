@@ -46,6 +46,7 @@ from aiostore.testing.conformance.signing import Signing
 from aiostore.testing.conformance.sources import Sources
 from aiostore.testing.conformance.streams import Streams
 from aiostore.testing.conformance.suite import lacks, requires, supports
+from aiostore.testing.conformance.transfers import Transfers
 from aiostore.testing.conformance.writes import Writes
 
 __all__ = ["StoreConformance", "lacks", "requires", "supports"]
@@ -73,5 +74,6 @@ class StoreConformance(
     Containers,
     Signing,
     Refusals,
+    Transfers,
 ):
     """The whole suite; see :class:`~aiostore.testing.conformance.suite.Suite` for what a subclass says."""

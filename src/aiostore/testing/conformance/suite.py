@@ -86,7 +86,8 @@ class Suite:
     ``a/b`` cannot both exist, and ``empty_folders`` true where a common prefix outlives its objects.
     ``content_headers`` are those that it keeps. ``etags`` says where the service tells them: in answers to writes
     (``"written"``) and in listings (``"listed"``), and whether every state has one of its own (``"distinct"``), however
-    soon it follows. ``secrets`` are strings that no error and no
+    soon it follows. ``tags_are_told`` is false where a read does not tell whether there are tags.
+    ``secrets`` are strings that no error and no
     ``repr`` may show. ``upload_headers`` are those that the service wants with every upload through a signed URL.
     ``part_size`` is the size of the parts that the tests write, in bytes: the smallest that the
     service takes, but not less than 64 KiB.
@@ -106,6 +107,7 @@ class Suite:
         "content_language",
         "cache_control",
     )
+    tags_are_told: ClassVar[bool] = True
     secrets: ClassVar[Sequence[str]] = ()
     upload_headers: ClassVar[Mapping[str, str]] = {}
     part_size: ClassVar[int]
