@@ -14,6 +14,7 @@ from aiostore._engine.drain import Drain
 from aiostore._engine.gather import gather
 from aiostore._engine.pin import Pin, is_another, state_of
 from aiostore._engine.stream import ReadAhead
+from aiostore.budget import BUDGET
 from aiostore.errors import (
     ConnectionLostError,
     CorruptedError,
@@ -165,8 +166,8 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
             return meta, await _read_in_ranges(context, key, options, result)
         else:
             wanted = expected(context, options, meta, "get")
-        in_ranges = stop - start > context.limits.part_size and context.driver.capabilities.parallel_ranges
-        if in_ranges or result.start != start or result.stop != stop:
+        extra = max(0, stop - start - context.limits.part_size) if context.driver.capabilities.parallel_ranges else 0
+        if result.start != start or result.stop != stop or not _fits(context, extra):
             return meta, await _read_ahead(context, key, options, result, start, stop, wanted)
         try:
             data = await result.stream.read()
@@ -175,6 +176,8 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
         except TransientError as error:
             await result.stream.aclose()
             data = await _go_on(context, Pin(key, options, meta), start, stop, error)
+        finally:
+            BUDGET.release(extra)
     except BaseException:
         await result.stream.aclose()
         raise
@@ -191,6 +194,14 @@ def _other_length(data: bytes, size: int) -> ConnectionLostError:
     if len(data) < size:
         error.received = data
     return error
+
+
+def _fits(context: Context, extra: int) -> bool:
+    """Whether ``extra`` bytes beyond one part are read in one body, and have taken their place in the budget.
+
+    A second connection would cost more than it brings.
+    """
+    return extra <= context.limits.part_size and (not extra or BUDGET.try_acquire(extra))
 
 
 async def _read_ahead(
