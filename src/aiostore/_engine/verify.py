@@ -47,8 +47,8 @@ def expected(
 ) -> Expected | None:
     """What to verify a whole read of ``meta`` with; None if there is no such checksum, or none is wanted.
 
-    The ETag of parts is compared if it must be: their MD5s cost three times as much CPU as reading does. ``sizes`` are
-    those of the parts, where the object does not tell and the service was asked.
+    ``sizes`` are those of the parts of an object whose ETag is made of theirs, where it does not tell itself and the
+    service was asked.
 
     Raises:
         NotSupportedError: if integrity is ``"require"`` and the service holds no checksum that can be computed here.
@@ -59,10 +59,10 @@ def expected(
         algorithm = checksums.best(meta.checksums)
         if algorithm is not None:
             return Expected(algorithm, meta.checksums[algorithm])
-    if integrity == "require":
         found = of_parts(meta, driver.capabilities.multipart) or _of_sizes(meta, sizes)
         if found is not None:
             return found
+    if integrity == "require":
         raise unverifiable("the service holds no checksum of the whole object", meta.key, operation, driver)
     return None
 
@@ -127,8 +127,13 @@ async def matches_soon(wanted: Expected, data: bytes) -> bool:
 
 def corrupted(algorithm: str, key: str, operation: str, driver: Driver) -> CorruptedError:
     """The error for bytes that do not match."""
+    doubt = ""
+    if algorithm == checksums.MD5_OF_PARTS:
+        # Whoever copies an object in parts of his own may take our note of their size along.
+        doubt = ', or read it with integrity="off" if another program copied it in other parts'
     return CorruptedError(
-        f"the bytes do not match the object's {algorithm} checksum; read again, and if that fails, restore the object",
+        f"the bytes do not match the object's {algorithm} checksum; read again, and if that fails, restore the object"
+        f"{doubt}",
         key=key,
         operation=operation,
         store=driver.location,
