@@ -6,7 +6,9 @@
  *   GET        /_stats                           counters of this process as JSON
  *
  * Below /devstoreaccount1 it looks like Azure's Blob service instead, below /v1/AUTH_benchmark like OpenStack Swift, both
- * with the same objects in the container bench. To requests signed for Alibaba Cloud OSS it answers as that does.
+ * with the same objects in the container bench; and like Google Cloud Storage in the bucket bench-gcs, by its XML API and
+ * by its JSON API, which shows of its resources what ?fields= asks for, and takes media, multipart and resumable uploads.
+ * To requests signed for Alibaba Cloud OSS it answers as that does.
  *
  * Signatures are not checked. With --delay-us and --rate a link is emulated: a delay before the first byte of every answer
  * and a rate in bytes per second for every connection, in both directions. With --busy-above N it answers 503 SlowDown to
@@ -30,6 +32,8 @@
 #define LAST_MODIFIED "Thu, 01 Jan 2026 00:00:00 GMT"
 #define AZURE_ACCOUNT "/devstoreaccount1"
 #define SWIFT_ACCOUNT "/v1/AUTH_benchmark"
+#define GOOGLE_BUCKET "bench-gcs"
+#define GENERATION "1767225600000000"
 #define HEAD_MAX 32768
 #define INLINE_MAX 65536       /* smaller bodies are copied behind their header and leave in one send */
 #define QUANTUM (1 << 20)      /* bytes a connection may move before the others have their turn */
@@ -39,7 +43,7 @@
 
 struct object {
     uint64_t size;
-    char etag[40], crc64[16];
+    char etag[40], crc64[16], crc32c[16], md5[32];
     uint64_t crc64ecma;
 };
 
@@ -59,9 +63,9 @@ struct conn {
 
 struct request {
     char *method, *path, *query;
-    const char *range, *if_match, *if_none_match, *payload;
+    const char *range, *if_match, *if_none_match, *payload, *content_range, *host;
     uint64_t length;
-    bool checksum_mode, chunked, expects, close, azure, swift, oss;
+    bool checksum_mode, chunked, expects, close, azure, swift, oss, google, upload, google_xml;
     char echo[512];
     size_t echo_len;
 };
@@ -129,11 +133,11 @@ static void base64_u64(uint64_t value, char out[16]) {
     out[12] = 0;
 }
 
-static void declare_object(const char *spec) { /* SIZE:MD5 */
+static void declare_object(const char *spec) { /* SIZE:MD5, and the same and the CRC32C in base64 */
     struct object *o = &objects[object_count++];
-    char *rest;
-    o->size = strtoull(spec, &rest, 10);
-    snprintf(o->etag, sizeof o->etag, "\"%s\"", rest + 1);
+    char etag[33];
+    if (sscanf(spec, "%lu:%32[^:]:%24[^:]:%8s", &o->size, etag, o->md5, o->crc32c) != 4) die("--object");
+    snprintf(o->etag, sizeof o->etag, "\"%s\"", etag);
     base64_u64(crc64(NVME, o->size), o->crc64);
     o->crc64ecma = crc64(ECMA, o->size);
 }
@@ -235,6 +239,10 @@ static void answer_object(struct conn *c, const struct request *r) {
     if (r->oss)
         appendf(c, "x-oss-object-type: Normal\r\nx-oss-storage-class: Standard\r\nx-oss-hash-crc64ecma: %llu\r\n",
                 (unsigned long long)o->crc64ecma);
+    if (r->google || r->google_xml)
+        appendf(c, "x-goog-generation: " GENERATION "\r\nx-goog-metageneration: 1\r\nx-goog-stored-content-encoding: identity\r\n"
+                   "x-goog-stored-content-length: %llu\r\nx-goog-hash: crc32c=%s\r\nx-goog-hash: md5=%s\r\n"
+                   "x-goog-storage-class: STANDARD\r\n", (unsigned long long)o->size, o->crc32c, o->md5);
     if (ranged)
         appendf(c, "Content-Range: bytes %llu-%llu/%llu\r\n", (unsigned long long)start, (unsigned long long)stop - 1,
                 (unsigned long long)o->size);
@@ -451,6 +459,120 @@ static void answer_swift(struct conn *c, const struct request *r, bool in_contai
     appendf(c, "Last-Modified: " LAST_MODIFIED "\r\nETag: %032llx\r\nContent-Length: 0\r\n\r\n", ++counter);
 }
 
+/* ---- Google Cloud Storage ---- */
+
+static bool shown(const char *fields, const char *name) {
+    size_t n = strlen(name);
+    if (!*fields) return true;
+    for (const char *p = fields; (p = strstr(p, name)); p += n)
+        if ((p == fields || strchr("(,", p[-1])) && strchr("),", p[n])) return true;
+    return false;
+}
+
+/* The resource of an object, or of it what is asked for; in a listing its number stands where there are eight @. */
+static void append_resource(struct conn *body, const char *fields, const char *name, uint64_t size, const char *md5, const char *crc32c) {
+    char quantity[24];
+    snprintf(quantity, sizeof quantity, "%llu", (unsigned long long)size);
+    static const char place[] = "https://www.googleapis.com/storage/v1/b/" GOOGLE_BUCKET "/o/", moment[] = "2026-01-01T00:00:00.000Z";
+    const char *pairs[][4] = {
+        {"kind", "storage#object"}, {"id", GOOGLE_BUCKET "/", name, "/" GENERATION}, {"selfLink", place, name},
+        {"mediaLink", "https://storage.googleapis.com/download/storage/v1/b/" GOOGLE_BUCKET "/o/", name, "?generation=" GENERATION "&alt=media"},
+        {"name", name}, {"bucket", GOOGLE_BUCKET}, {"generation", GENERATION}, {"metageneration", "1"},
+        {"contentType", "application/octet-stream"}, {"storageClass", "STANDARD"}, {"size", quantity}, {"md5Hash", md5},
+        {"crc32c", crc32c}, {"etag", "CICA7vn/9o0DEAE="}, {"timeCreated", moment}, {"updated", moment},
+        {"timeStorageClassUpdated", moment}, {"timeFinalized", moment},
+    };
+    bool first = true;
+    append(body, "{", 1);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        if (!pairs[i][1] || !shown(fields, pairs[i][0])) continue;
+        appendf(body, "%s\"%s\":\"%s%s%s\"", first ? "" : ",", pairs[i][0], pairs[i][1], pairs[i][2] ? pairs[i][2] : "",
+                pairs[i][2] && pairs[i][3] ? pairs[i][3] : "");
+        first = false;
+    }
+    append(body, "}", 1);
+}
+
+static void answer_json(struct conn *c, const char *line, const char *json, size_t n) {
+    status(c, line);
+    appendf(c, "Content-Type: application/json; charset=UTF-8\r\nContent-Length: %zu\r\n\r\n", n);
+    append(c, json, n);
+}
+
+static void answer_google_list(struct conn *c, const struct request *r, const char *fields) {
+    char prefix[256] = "", value[1200], name[300];
+    unsigned long count = 0, at = 0, limit = 1000;
+    int consumed = 0;
+    query_value(r->query, "prefix", prefix, sizeof prefix);
+    if (sscanf(prefix, "list/%lu%n", &count, &consumed) == 1 && prefix[consumed] != '/') count = 0;
+    prefix[count ? consumed : 0] = 0;
+    if (query_value(r->query, "maxResults", value, sizeof value)) limit = strtoul(value, NULL, 10);
+    if (limit > 1000) limit = 1000;
+    if (query_value(r->query, "pageToken", value, sizeof value)) at = strtoul(value, NULL, 10);
+    unsigned long end = at + limit < count ? at + limit : count;
+
+    static struct conn body, item; /* only their output buffers are used */
+    body.out_len = item.out_len = 0;
+    snprintf(name, sizeof name, "%s/@@@@@@@@", prefix);
+    append_resource(&item, fields, name, 1024, "CyRuXyGuHGuZ1yKXKeMvNQ==", "yZRlqg==");
+    append(&item, ",", 2); /* and its end, for strstr() */
+    char *numbers[8];
+    int found = 0;
+    for (char *p = item.out; found < 8 && (p = strstr(p, "@@@@@@@@")); p += 8) numbers[found++] = p;
+    append(&body, "{", 1);
+    if (!*fields) appendf(&body, "\"kind\":\"storage#objects\",");
+    if (end < count) appendf(&body, "\"nextPageToken\":\"%lu\",", end);
+    appendf(&body, "\"items\":[");
+    for (; at < end; at++) {
+        for (int k = 0; k < found; k++) {
+            unsigned long digits = at;
+            for (int i = 7; i >= 0; i--, digits /= 10) numbers[k][i] = (char)('0' + digits % 10);
+        }
+        append(&body, item.out, item.out_len - 1);
+    }
+    if (body.out[body.out_len - 1] == ',') body.out_len--;
+    append(&body, "]}", 2);
+    answer_json(c, "200 OK", body.out, body.out_len);
+}
+
+static void answer_google(struct conn *c, const struct request *r) {
+    static const char token[] = "{\"access_token\":\"ya29.benchmark\",\"expires_in\":3600,\"token_type\":\"Bearer\"}";
+    static const char missing[] = "{\"error\":{\"code\":404,\"message\":\"No such object\",\"errors\":[{\"reason\":\"notFound\"}]}}";
+    static struct conn body; /* only its output buffer is used */
+    char fields[1200] = "", value[1200];
+    query_value(r->query, "fields", fields, sizeof fields);
+    bool get = !strcmp(r->method, "GET"), listing = !strcmp(r->path, "/o") || !strcmp(r->path, "/o/");
+    body.out_len = 0;
+    if (!strcmp(r->path, "/token")) {
+        answer_json(c, "200 OK", token, sizeof token - 1);
+    } else if (r->upload) {
+        unsigned long long last, total;
+        if (query_value(r->query, "uploadType", value, sizeof value) && !strcmp(value, "resumable") &&
+            !query_value(r->query, "upload_id", value, sizeof value)) {
+            status(c, "200 OK");
+            appendf(c, "Location: http://%s/upload/storage/v1/b/" GOOGLE_BUCKET "/o?uploadType=resumable&upload_id=1\r\n"
+                       "X-GUploader-UploadID: 1\r\nContent-Length: 0\r\n\r\n", r->host ? r->host : "127.0.0.1");
+        } else if (r->content_range && sscanf(r->content_range, "bytes %*u-%llu/%llu", &last, &total) == 2 && last + 1 < total) {
+            status(c, "308 Resume Incomplete");
+            appendf(c, "Range: bytes=0-%llu\r\nContent-Length: 0\r\n\r\n", last);
+        } else {
+            append_resource(&body, fields, "key", r->length, NULL, NULL);
+            answer_json(c, "200 OK", body.out, body.out_len);
+        }
+    } else if (get && listing) {
+        answer_google_list(c, r, fields);
+    } else if (get && query_value(r->query, "alt", value, sizeof value) && !strcmp(value, "media")) {
+        answer_object(c, r);
+    } else if (get) {
+        struct object *o = find_object(r->path);
+        if (!o) return answer_json(c, "404 Not Found", missing, sizeof missing - 1);
+        append_resource(&body, fields, r->path + 3, o->size, o->md5, o->crc32c);
+        answer_json(c, "200 OK", body.out, body.out_len);
+    } else {
+        answer_error(c, "501 Not Implemented", "NotImplemented");
+    }
+}
+
 static void answer(struct conn *c, const struct request *r) {
     bool get = !strcmp(r->method, "GET"), in_bucket = false;
     const char *key = strchr(r->path + 1, '/');
@@ -463,6 +585,8 @@ static void answer(struct conn *c, const struct request *r) {
         answer_error(c, "503 Slow Down", "SlowDown");
     } else if (r->azure) {
         answer_azure(c, r);
+    } else if (r->google) {
+        answer_google(c, r);
     } else if (r->swift) {
         answer_swift(c, r, in_bucket);
     } else if (in_bucket && get && strstr(r->query, "list-type=2")) {
@@ -509,6 +633,17 @@ static bool parse(char *block, struct request *r) {
     if ((r->query = strchr(r->path, '?'))) *r->query++ = 0;
     else r->query = "";
     if ((r->swift = !strncmp(r->path, SWIFT_ACCOUNT "/", sizeof SWIFT_ACCOUNT))) r->path += sizeof SWIFT_ACCOUNT - 1;
+    if (strchr(r->path, '%')) percent_decode(r->path);
+    static const char *const google[] = {"/storage/v1/b/", "/download/storage/v1/b/", "/upload/storage/v1/b/"};
+    for (size_t i = 0; i < sizeof google / sizeof *google; i++)
+        if (!strncmp(r->path, google[i], strlen(google[i]))) {
+            r->google = true;
+            r->upload = i == 2;
+            if ((value = strchr(r->path + strlen(google[i]), '/'))) r->path = value;
+            break;
+        }
+    if (!strcmp(r->path, "/token")) r->google = true;
+    r->google_xml = !strncmp(r->path, "/" GOOGLE_BUCKET, sizeof GOOGLE_BUCKET);
     if ((r->azure = !strncmp(r->path, AZURE_ACCOUNT "/", sizeof AZURE_ACCOUNT))) r->path += sizeof AZURE_ACCOUNT - 1;
     for (char *at = r->path; (at = strstr(at, "%2F")); at++) memmove(at + 1, at + 3, strlen(at + 3) + 1), *at = '/';
     for (line += 2; *line; line = value + 2) {
@@ -521,10 +656,14 @@ static bool parse(char *block, struct request *r) {
             break;
         case 'c':
             if (header(line, "content-length:", &value)) r->length = strtoull(value, NULL, 10);
+            else if (header(line, "content-range:", &value)) r->content_range = value;
             else if (header(line, "connection:", &value)) r->close = !strcasecmp(value, "close");
             break;
         case 'e':
             if (header(line, "expect:", &value)) r->expects = true;
+            break;
+        case 'h':
+            if (header(line, "host:", &value)) r->host = value;
             break;
         case 'i':
             if (header(line, "if-match:", &value)) r->if_match = value;

@@ -7,6 +7,7 @@ signatures are not checked. Its ceiling is measured with `load.c`, a client in C
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -23,11 +24,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from aiostore import checksums
+
 SOURCES = Path(__file__).parent
 CONTENT_SIZE = (
     1_000_003  # fits a processor cache; prime, so a part that lands at another part's offset changes the checksum
 )
 BUCKET = "bench"
+GOOGLE_BUCKET = "bench-gcs"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -274,14 +278,18 @@ def serve(
 
 
 def object_options(content: bytes, sizes: Sequence[int]) -> list[str]:
-    """Command line options that declare objects of these sizes with their MD5 as the ETag."""
+    """Command line options that declare objects of these sizes, with their MD5 as the ETag and their CRC32C."""
     options = []
     for size in sorted(set(sizes)):
-        digest = hashlib.md5(usedforsecurity=False)
+        md5, crc32c = hashlib.md5(usedforsecurity=False), checksums.new("crc32c")
         for _ in range(size // len(content)):
-            digest.update(content)
-        digest.update(memoryview(content)[: size % len(content)])
-        options += ["--object", f"{size}:{digest.hexdigest()}"]
+            md5.update(content)
+            crc32c.update(content)
+        rest = memoryview(content)[: size % len(content)]
+        md5.update(rest)
+        crc32c.update(rest)
+        encoded = [base64.b64encode(digest).decode() for digest in (md5.digest(), bytes.fromhex(crc32c.hexdigest()))]
+        options += ["--object", f"{size}:{md5.hexdigest()}:{':'.join(encoded)}"]
     return options
 
 

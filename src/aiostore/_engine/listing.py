@@ -50,7 +50,7 @@ async def objects(context: Context, prefix: str, start_after: str | None) -> Asy
 
     async for page in pages(call, driver.location):
         for meta in page.objects:
-            yield own_write.hide(meta)
+            yield own_write.hide(meta) if meta.metadata else meta
 
 
 async def list_pages(

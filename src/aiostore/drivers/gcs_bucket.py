@@ -13,7 +13,7 @@ from aiostore.drivers.gcs_composite import HIDDEN
 from aiostore.drivers.gcs_conditions import GCSConditions
 from aiostore.drivers.gcs_errors import no_bucket, to_store_error
 from aiostore.drivers.gcs_related import batch, parse_batch
-from aiostore.drivers.gcs_resource import FIELDS, to_meta
+from aiostore.drivers.gcs_resource import LISTED, to_metas
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
@@ -34,7 +34,7 @@ from aiostore.types import (
     VersionPage,
 )
 
-_LISTED: Final = f"items({FIELDS}),prefixes,nextPageToken"
+_LISTED: Final = f"items({LISTED}),prefixes,nextPageToken"
 
 
 class GCSBucket(GCSConditions):
@@ -55,7 +55,7 @@ class GCSBucket(GCSConditions):
         if options.limit is not None:
             query += f"&maxResults={options.limit}"
         answer = await client.ask("list_page", "GET", f"{client.json}/o?{query}", options.prefix)
-        objects = [to_meta(item) for item in answer.get("items", ())]
+        objects = to_metas(answer.get("items", ()))
         prefixes: Sequence[str] = answer.get("prefixes", ())
         if options.start_after and objects and objects[0].key == options.start_after:
             del objects[0]
@@ -79,7 +79,10 @@ class GCSBucket(GCSConditions):
         items = [item for item in answer.get("items", ()) if prefix or not item["name"].startswith(HIDDEN)]
         items.sort(key=lambda item: -int(item["generation"]))
         items.sort(key=lambda item: item["name"].encode())
-        versions = [ObjectVersion(meta=to_meta(item), is_latest="timeDeleted" not in item) for item in items]
+        versions = [
+            ObjectVersion(meta=meta, is_latest="timeDeleted" not in item)
+            for item, meta in zip(items, to_metas(items), strict=True)
+        ]
         return VersionPage(versions=versions, next_token=answer.get("nextPageToken"))
 
     async def delete_many(self, keys: Sequence[str], options: DeleteOptions) -> Sequence[DeleteResult]:

@@ -26,7 +26,7 @@ from aiostore.drivers.gcs_resource import (
     from_resource,
     kms_key,
     predefined_acl,
-    to_meta,
+    to_metas,
     to_resource,
     to_result,
 )
@@ -123,7 +123,7 @@ class GCSComposite(GCSConditions):
         if page_token is not None:
             url += f"&pageToken={encode_key(page_token)}"
         answer = await client.ask("list_parts", "GET", url, upload.key)
-        found = [to_meta(item) for item in answer.get("items", ())]
+        found = to_metas(answer.get("items", ()))
         if not found and page_token is None:
             raise NotFoundError("there is no such multipart upload: it was completed, aborted or expired")
         # What was composed of parts on the way has another name.

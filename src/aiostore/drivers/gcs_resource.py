@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 from binascii import a2b_base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -20,18 +20,21 @@ from aiostore.types import NOTHING, Encryption, ObjectMeta, PutOptions, PutResul
 Resource: TypeAlias = dict[str, Any]
 """A JSON object, as it was parsed or is to be written."""
 
-FIELDS: Final = (
-    "name,size,updated,etag,generation,metageneration,md5Hash,crc32c,contentType,contentEncoding,contentDisposition,"
+LISTED: Final = (
+    "name,size,updated,etag,generation,md5Hash,crc32c,contentType,contentEncoding,contentDisposition,"
     "contentLanguage,cacheControl,storageClass,metadata,customTime,componentCount,kmsKeyName,"
     "customerEncryption,timeDeleted,softDeleteTime,hardDeleteTime,temporaryHold,eventBasedHold,retentionExpirationTime"
 )
-"""What is asked of each object: the rest of a resource is links and access lists, longer than all of these."""
+"""What is asked of each object of a listing: the rest is links and access lists, longer than all of these."""
+
+FIELDS: Final = f"{LISTED},metageneration"
+"""What is asked of one object."""
 
 WRITTEN: Final = "size,etag,generation,md5Hash,crc32c"
 """What is asked of an object that was written."""
 
 _EXTRA: Final = frozenset({
-    "customTime", "componentCount", "kmsKeyName", "timeDeleted", "softDeleteTime",
+    "metageneration", "customTime", "componentCount", "kmsKeyName", "timeDeleted", "softDeleteTime",
     "hardDeleteTime", "temporaryHold", "eventBasedHold", "retentionExpirationTime", "customerEncryption",
 })  # fmt: skip
 
@@ -71,26 +74,43 @@ def to_meta(resource: Resource) -> ObjectMeta:
 
     The ETag is that of the XML API, which is what browsers and caches see: the MD5 where there is one.
     """
-    get = resource.get
-    updated = get("updated")
-    metadata = get("metadata")
-    checksums = _checksums(resource)
-    return object_meta(
-        resource["name"],
-        int(get("size", 0)),
-        None if updated is None else datetime.fromisoformat(updated),
-        _etag(resource, checksums),
-        get("generation"),
-        get("contentType"),
-        get("contentEncoding"),
-        get("contentDisposition"),
-        get("contentLanguage"),
-        get("cacheControl"),
-        get("storageClass"),
-        {name.lower(): value for name, value in metadata.items()} if metadata else NOTHING,
-        checksums,
-        _extra(resource),
-    )
+    return to_metas((resource,))[0]
+
+
+def to_metas(resources: Iterable[Resource]) -> list[ObjectMeta]:
+    """The same of many: of the work of a listing this is the larger part."""
+    metas = []
+    etag: str | None
+    checksums: Mapping[str, str]
+    for resource in resources:
+        get = resource.get
+        md5, crc32c, updated = get("md5Hash"), get("crc32c"), get("updated")
+        if md5:
+            etag = digest = a2b_base64(md5).hex()
+            checksums = {"crc32c": a2b_base64(crc32c).hex(), "md5": digest} if crc32c else {"md5": digest}
+        else:
+            etag = _etag(resource, NOTHING)
+            checksums = {"crc32c": a2b_base64(crc32c).hex()} if crc32c else NOTHING
+        metadata = get("metadata")
+        metas.append(
+            object_meta(
+                resource["name"],
+                int(get("size", 0)),
+                datetime.fromisoformat(updated) if updated else None,
+                etag,
+                get("generation"),
+                get("contentType"),
+                get("contentEncoding"),
+                get("contentDisposition"),
+                get("contentLanguage"),
+                get("cacheControl"),
+                get("storageClass"),
+                {name.lower(): value for name, value in metadata.items()} if metadata else NOTHING,
+                checksums,
+                NOTHING if _EXTRA.isdisjoint(resource) else _extra(resource),
+            )
+        )
+    return metas
 
 
 def to_result(resource: Resource) -> PutResult:
@@ -128,8 +148,6 @@ def _checksums(resource: Resource) -> Mapping[str, str]:
 
 def _extra(resource: Resource) -> Mapping[str, str]:
     extra: dict[str, str] = {}
-    if (metageneration := resource.get("metageneration")) is not None:
-        extra["metageneration"] = metageneration
     for name in _EXTRA.intersection(resource):
         value = resource[name]
         if name == "customerEncryption":

@@ -44,7 +44,7 @@ class Application:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.state = State()
+        self.state = State(url)
         self.accounts = Accounts(url)
         self.asked: defaultdict[str, set[str]] = defaultdict(set)
         json_api, uploads = JSONAPI(self.state), Uploads(self.state, url)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import google_crc32c
 
@@ -40,8 +41,9 @@ def md5(data: bytes) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Generation:
-    """One state of one object."""
+    """One state of one object; ``url`` is the server's."""
 
+    url: str
     bucket: str
     name: str
     generation: int
@@ -72,9 +74,12 @@ class Generation:
         return f'"{base64.b64decode(self.md5).hex()}"'
 
     def resource(self, *, hashes: bool = True) -> Resource:
+        place = f"storage/v1/b/{self.bucket}/o/{quote(self.name, safe='')}"
         shown: Resource = {
             "kind": "storage#object",
             "id": f"{self.bucket}/{self.name}/{self.generation}",
+            "selfLink": f"{self.url}/{place}",
+            "mediaLink": f"{self.url}/download/{place}?generation={self.generation}&alt=media",
             "bucket": self.bucket,
             "name": self.name,
             "generation": str(self.generation),
@@ -83,6 +88,8 @@ class Generation:
             "etag": self.etag,
             "timeCreated": self.created,
             "updated": self.updated,
+            "timeStorageClassUpdated": self.created,
+            "timeFinalized": self.created,
             "storageClass": "STANDARD",
             **{name: value for name, value in self.fields.items() if value not in (None, {})},
         }
@@ -169,7 +176,8 @@ class Bucket:
 class State:
     """All buckets, and a clock that never shows the same time twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.buckets: dict[str, Bucket] = {}
         self._last = 0
 
@@ -199,6 +207,7 @@ class State:
         """Make a new generation the live one."""
         check_name(name)
         one = Generation(
+            url=self.url,
             bucket=bucket.name,
             name=name,
             generation=self.generation(),
