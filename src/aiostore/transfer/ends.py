@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote
+from urllib.request import url2pathname
 
 from aiostore.errors import ConfigurationError, NotFoundError
 from aiostore.store import Store
@@ -56,12 +58,19 @@ async def opened(source: End, target: End, *, make: bool) -> AsyncIterator[Ends]
 
 def _check_apart(source: Store, target: Store) -> None:
     """Refuse a transfer of a place into itself, which would never end, or delete what it has just written."""
-    inner, outer = (store.location.rstrip("/") + "/" for store in (source, target))
+    inner, outer = (_place(store).rstrip("/") + "/" for store in (source, target))
     one_service = inner.startswith("file:") or _service(source) == _service(target)
     if one_service and (inner.startswith(outer) or outer.startswith(inner)):
         raise ConfigurationError(
             f"{source.location} and {target.location} lie within each other; choose places that are apart"
         )
+
+
+def _place(store: Store) -> str:
+    """Where a store is; local directories have one name only, whatever links lead to them."""
+    if not store.location.startswith("file:"):
+        return store.location
+    return "file:" + os.path.realpath(url2pathname(store.location.removeprefix("file://")))
 
 
 def _container(source: Store, target: Store) -> str | None:
