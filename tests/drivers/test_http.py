@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import shutil
 import uuid
@@ -23,6 +24,7 @@ from aiostore import (
     NotFoundError,
     NotModifiedError,
     NotSupportedError,
+    ObjectChangedError,
     ObjectMeta,
     PermissionDeniedError,
     PreconditionFailedError,
@@ -172,6 +174,19 @@ async def test_an_answer_without_a_length_is_read_to_its_end(
             await store.get_range("large.bin", 300_000)
         with pytest.raises(NotSupportedError):
             await HTTPStore(f"{nginx.url}/{kind}/{folder}", integrity="require").get("small.txt")
+
+
+async def test_a_server_without_etags_is_held_to_its_times(nginx: NginxEndpoint, folder: str) -> None:
+    large = content("large.bin")
+    async with store_of(nginx, f"noetag/{folder}") as store:
+        assert (await store.head("large.bin")).etag is None
+        assert await store.get("large.bin") == large
+        assert await store.get_ranges("large.bin", [(0, 5), (290_000, 299_999)]) == [large[:5], large[290_000:299_999]]
+        assert b"".join([chunk async for chunk in store.stream("large.bin", concurrency=4)]) == large
+        path = Path(nginx.root, folder, "large.bin")
+        with pytest.raises(ObjectChangedError):
+            async for _ in store.stream("large.bin", concurrency=1):
+                os.utime(path, (0, 0))
 
 
 async def test_a_weak_etag_is_one(nginx: NginxEndpoint, folder: str) -> None:

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,6 +16,9 @@ from aiostore import ConfigurationError, Limits, Store, SwiftStore, Unauthentica
 from aiostore.drivers.swift_access import Access, KeystoneAccess
 from aiostore.drivers.swift_settings import _OS, _ST
 from tests.drivers.test_swift import PART, driver_of
+from tests.faults.faults import Answer
+from tests.faults.proxy import FaultProxy
+from tests.faults.relay import Request
 from tests.servers.keystone import STRICT_REGION, TOKEN_LIFETIME, Identity, KeystoneEndpoint
 from tests.servers.swift import SwiftEndpoint
 
@@ -239,6 +243,43 @@ async def test_a_token_that_is_revoked_in_the_midst_of_a_write_breaks_nothing(
     await strict.store.put("key", pieces(), part_size=PART)
     assert strict.loads >= 1
     assert await strict.store.get("key") == b"".join(bytes([number]) * PART for number in range(3))
+
+
+async def test_a_request_that_waits_longer_than_two_tokens_last_gets_a_third(keystone: KeystoneEndpoint) -> None:
+    settings = password_of(keystone)
+    async with SwiftStore("any", **settings) as known:
+        direct = await driver_of(known)._client.service.fetch()
+        async with FaultProxy(direct.url) as proxy:
+            url = proxy.url + urlsplit(direct.url).path
+            async with SwiftStore("any", **settings, storage_url=url) as store:
+                provider = driver_of(store)._client.service.access
+                assert isinstance(provider, KeystoneAccess)
+                refused: list[str] = []
+
+                def has_ended(request: Request) -> bool:
+                    if len(refused) < 2:
+                        assert provider._lease is not None
+                        refused.append(request.headers["x-auth-token"])
+                        provider._lease.refresh_at = 0
+                        return True
+                    return False
+
+                proxy.inject(Answer(status=401), when=has_ended, times=None)
+                assert not await store.sibling("missing").container_exists()
+                assert len(set(refused)) == 2
+
+
+async def test_a_service_that_refuses_every_token_is_asked_no_more_than_twice(keystone: KeystoneEndpoint) -> None:
+    settings = password_of(keystone)
+    async with SwiftStore("any", **settings) as known:
+        direct = await driver_of(known)._client.service.fetch()
+    async with FaultProxy(direct.url) as proxy:
+        url = proxy.url + urlsplit(direct.url).path
+        rule = proxy.inject(Answer(status=401), times=None)
+        async with SwiftStore("any", **settings, storage_url=url) as store:
+            with pytest.raises(UnauthenticatedError):
+                await store.get("key")
+        assert rule.applied == 2
 
 
 async def test_tokens_are_renewed_before_they_end_and_those_that_cannot_be_end(keystone: KeystoneEndpoint) -> None:

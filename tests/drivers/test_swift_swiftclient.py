@@ -85,3 +85,44 @@ async def test_we_read_replace_and_delete_what_swiftclient_writes(
         await store.delete_many(["bulk"])
         assert await segments(store) == [], "of what swiftclient wrote, too"
         await store.delete_container(force=True)
+
+
+async def test_we_read_a_dynamic_large_object_of_swiftclient_and_it_reads_what_we_replace_it_with(
+    swift_s3: SwiftEndpoint, connection: Connection, tmp_path: Path
+) -> None:
+    async with make_store(swift_s3, f"interop-{secrets.token_hex(8)}") as store:
+        await store.create_container()
+        name = store.location.removeprefix("swift://")
+        (tmp_path / "file").write_bytes(LARGE)
+        options = {
+            "auth": swift_s3.auth_url,
+            "user": swift_s3.user,
+            "key": swift_s3.key,
+            "auth_version": "1",
+            "segment_size": str(PART),
+            "use_slo": False,
+        }
+
+        def upload() -> None:
+            with SwiftService(options=options) as service:
+                sent = [SwiftUploadObject(str(tmp_path / "file"), object_name="dynamic")]
+                assert all(result["success"] for result in service.upload(name, sent))
+
+        await asyncio.to_thread(upload)
+        meta = await store.head("dynamic")
+        assert meta.size == len(LARGE)
+        assert meta.extra["x-object-manifest"].startswith(f"{name}_segments/dynamic/")
+        assert await store.get("dynamic") == LARGE
+        assert await store.get_range("dynamic", PART - 10, PART + 10) == LARGE[PART - 10 : PART + 10]
+        assert b"".join([chunk async for chunk in store.stream("dynamic")]) == LARGE
+        await store.copy("dynamic", "copy")
+        await put_large(store, "dynamic", LARGE[::-1])
+        headers, data = await asyncio.to_thread(connection.get_object, name, "dynamic")
+        assert data == LARGE[::-1]
+        assert "x-object-manifest" not in headers
+        # Its segments are somebody's objects as any others are, and may be wanted.
+        kept = [key for key in await segments(store) if key.startswith("dynamic/")]
+        assert len(kept) == 4
+        await store.sibling(f"{name}_segments").delete_many(kept)
+        assert await store.get("copy") == LARGE
+        await store.delete_container(force=True)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from aiostore._http.response import Response
 
 _CEPH_TOKEN: Final = "AUTH_rgwtk"  # noqa: S105  # how the tokens of a RADOS Gateway begin
+_MOST_RENEWALS: Final = 4
+"""Tokens that one request may use up."""
+
 _CEPH_PATH: Final = "/swift/v1"
 
 
@@ -110,7 +113,7 @@ class Client:
         path = self._root if key is None else f"{self._root}/{encode_path(key)}"
         if query:
             path = f"{path}?{query}"
-        renewed = False
+        renewals = 0
         access = service.access.ready(time.time())
         try:
             if access is None:
@@ -121,11 +124,14 @@ class Client:
                 status = response.status
                 if status < 300:
                     return response
-                if status == 401 and not renewed:
+                # A second time only if that token has ended as well, while the request waited its turn at the service.
+                if status == 401 and (
+                    not renewals or (renewals < _MOST_RENEWALS and service.access.ready(time.time()) != access)
+                ):
                     fresh = await service.fetch(access)
                     if fresh != access:
                         await discard(response)
-                        renewed, access = True, fresh
+                        renewals, access = renewals + 1, fresh
                         continue
                 if status == 404 and absent_ok:
                     await discard(response)
