@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from aiostore import MemoryStore
 from aiostore._engine.stream import NEAR
+from aiostore.budget import BUDGET
 from aiostore.capabilities import Capabilities
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import (
@@ -25,10 +26,13 @@ from aiostore.errors import (
     ObjectChangedError,
     PreconditionFailedError,
     StoreClosedError,
+    StoreError,
     TransientError,
 )
 from aiostore.handles import AsyncBinaryFile
-from aiostore.testing import EVERY, Cut, Delay, Fail, Flip, Hold
+from aiostore.policies import Limits
+from aiostore.store import Store
+from aiostore.testing import EVERY, Cut, Delay, Fail, FaultyDriver, Flip, Hold
 from aiostore.testing.conformance.suite import payload
 from aiostore.types import GetOptions, GetResult
 from tests.files.stores import PART, faulty, ranges
@@ -535,3 +539,28 @@ async def test_a_store_that_was_closed_under_an_open_file_says_so() -> None:
         with pytest.raises(StoreClosedError):
             await file.read()
         await file.aclose()
+
+
+def test_a_file_whose_event_loop_has_ended_says_so_and_leaves_no_byte_out() -> None:
+    data = payload(SIZE)
+    driver = FaultyDriver(MemoryDriver(), [Hold(primitive="get", calls=[4])])
+    store = Store(driver, limits=Limits(part_size=PART))
+
+    async def begin() -> AsyncBinaryFile:
+        await store.put("key", data)
+        file = store.open("key", "rb", buffer_size=16, concurrency=3)
+        assert await file.read(PART + 10) == data[: PART + 10]
+        assert ranges(driver)[3] == (2 * PART, 3 * PART)
+        return file
+
+    async def go_on(file: AsyncBinaryFile) -> None:
+        assert await file.read(2 * PART - file.tell()) == data[PART + 10 : 2 * PART]
+        with pytest.raises(StoreError, match="event loop"):
+            await file.read(1)
+        # What was asked for here is this loop's.
+        assert await file.read(10) == data[2 * PART : 2 * PART + 10]
+        await file.aclose()
+
+    file = asyncio.run(begin())
+    asyncio.run(go_on(file))
+    assert BUDGET.used == 0

@@ -14,6 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiostore.budget import BUDGET
+from aiostore.capabilities import PartLimits
+from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
@@ -23,6 +26,7 @@ from aiostore.errors import (
     StoreClosedError,
     StoreError,
 )
+from aiostore.handles import AsyncBinaryFile
 from aiostore.store import Store
 from aiostore.testing import EVERY, Fail, FaultyDriver, Hold
 from aiostore.testing.conformance.suite import payload
@@ -437,3 +441,26 @@ async def test_a_lost_connection_is_the_writers_error() -> None:
     async with unchanged(Fail("put_part", calls=EVERY, error=ConnectionLostError("gone"))) as (store, _):
         with pytest.raises(ConnectionLostError):
             await write(store, 5 * PART)
+
+
+def test_a_file_whose_event_loop_has_ended_publishes_nothing() -> None:
+    driver = FaultyDriver(MemoryDriver(parts=PartLimits(min_size=PART, max_size=100 * PART)), [
+        Hold(primitive="put_part", calls=[2])
+    ])  # fmt: skip
+    store = Store(driver)
+
+    async def begin() -> AsyncBinaryFile:
+        file = store.open("key", "wb", part_size=PART, buffer_size=1)
+        await file.write(payload(4 * PART))
+        return file
+
+    async def go_on(file: AsyncBinaryFile) -> None:
+        with pytest.raises(StoreError, match="event loop"):
+            await file.aclose()
+        assert file.closed
+        assert not await store.exists("key")
+        assert (await driver.list_multipart("")).uploads == []
+
+    asyncio.run(go_on(asyncio.run(begin())))
+    assert "complete_multipart" not in {call.primitive for call in driver.calls}
+    assert BUDGET.used == 0

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from aiostore._engine import own_write
 from aiostore._engine.context import Context
-from aiostore._engine.settle import join, settle
+from aiostore._engine.settle import cut_off, join, settle
 from aiostore.budget import BUDGET
 from aiostore.capabilities import PartLimits
 from aiostore.errors import ConfigurationError, CorruptedError, StoreError, TransientError
@@ -184,6 +184,10 @@ class Multipart:
         try:
             self._parts.append(await call(self.upload, number, offset))
             self._report(size)
+        except asyncio.CancelledError:
+            # By the end of its loop, for one: an upload that lacks a part must not be completed.
+            self._failure = self._failure or cut_off(self._key, "put", self._driver)
+            raise
         except Exception as error:
             if self._failure is None:
                 self._failure = error

@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 import anyio
 
+from aiostore.errors import StoreError
+from aiostore.protocol import Driver
+
 T = TypeVar("T")
 
 GRACE = 30.0
@@ -51,6 +54,16 @@ async def join(tasks: set[asyncio.Task[Any]]) -> None:
         task.cancel()
     if tasks:
         await settle(_gathered(tasks))
+
+
+def cut_off(key: str, operation: str, driver: Driver) -> StoreError:
+    """The error of who goes on with what was cancelled behind its back, as every task is when its loop ends."""
+    return StoreError(
+        "its event loop has ended, or cancelled what was under way; begin again",
+        key=key,
+        operation=operation,
+        store=driver.location,
+    )
 
 
 async def _gathered(tasks: set[asyncio.Task[Any]]) -> None:

@@ -13,12 +13,11 @@ from collections import deque
 from collections.abc import Sequence
 from functools import partial
 
-from aiostore._engine import proof, verify
+from aiostore._engine import proof, settle, verify
 from aiostore._engine.context import Context
 from aiostore._engine.drain import Drain
 from aiostore._engine.pin import Pin
 from aiostore._engine.proof import Proof
-from aiostore._engine.settle import join
 from aiostore.budget import BUDGET
 from aiostore.errors import TransientError
 from aiostore.types import GetResult, ObjectMeta
@@ -73,6 +72,10 @@ class Range:
                     self._take(chunk)
                 if self.drain.position < self.drain.stop:
                     await self.drain.run(result)
+        except asyncio.CancelledError:
+            # By the end of its loop, for one: whoever goes on reading must not take it for the end of the range.
+            self.error = settle.cut_off(self._pin.key, "read", self._context.driver)
+            raise
         except Exception as error:
             self.error = error
         finally:
@@ -358,6 +361,6 @@ class ReadAhead:
         for part in self._ranges:
             BUDGET.release(part.held)
         self._ranges.clear()
-        await join(set(self._tasks))
+        await settle.join(set(self._tasks))
         # A task that was cancelled before its first step has not closed the answer it was given.
         await self._first.aclose()

@@ -325,5 +325,6 @@ class TextWriter(_TextFile):
 
     async def writelines(self, lines: Iterable[str]) -> None:
         """Write each item; newlines are not added."""
+        self._check()
         for line in lines:
             await self.write(line)

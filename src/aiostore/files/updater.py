@@ -195,6 +195,7 @@ class BinaryUpdater(_Updater[bytes, io.BufferedRandom], BinaryFile):
 
     async def writelines(self, lines: Iterable[Buffer]) -> None:
         """Write each item; newlines are not added."""
+        self._check()
         for line in lines:
             await self.write(line)
 
@@ -267,6 +268,7 @@ class TextUpdater(_Updater[str, io.TextIOWrapper]):
 
     async def writelines(self, lines: Iterable[str]) -> None:
         """Write each item; newlines are not added."""
+        self._check()
         for line in lines:
             await self.write(line)
 

@@ -89,6 +89,7 @@ class BinaryWriter(BinaryFile):
 
     async def writelines(self, lines: Iterable[Buffer]) -> None:
         """Write each item; newlines are not added."""
+        self._check()
         for line in lines:
             await self.write(line)
 

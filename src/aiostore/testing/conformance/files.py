@@ -326,6 +326,8 @@ class FileConformance(Suite):
                 await file.write("text")  # type: ignore[arg-type]  # wrong on purpose
         with pytest.raises(ValueError, match="closed file"):
             await file.write(b"")
+        with pytest.raises(ValueError, match="closed file"):
+            await file.writelines([])
         async with store.open("key", "rb") as file:
             with pytest.raises(io.UnsupportedOperation):
                 await file.write(b"")
