@@ -204,6 +204,27 @@ async def test_encryption_is_asked_for_and_must_be_confirmed(encryption: Encrypt
             await store.put("key", b"value", encryption=encryption)
 
 
+async def test_a_customers_key_goes_with_every_request_for_the_object() -> None:
+    key = Encryption(customer_key=bytes(32))
+    digest = "x-ms-encryption-key-sha256: Zmh6rfhivXdsj8GLjp+OIAiXFIVu4jOzkCpZHQ1fKSU="
+
+    def says(request: Request, _body: bytes) -> str:
+        if request.line.startswith("GET"):
+            return answer("206 Partial", "Content-Range: bytes 0-8/9", 'ETag: "0x1"', digest, body="123456789")
+        if request.line.startswith("HEAD"):
+            return answer("200 OK", 'ETag: "0x1"', "x-ms-blob-type: AppendBlob", digest)
+        return answer("201 Created", 'ETag: "0x1"', digest)
+
+    async with azure(says) as (store, requests):
+        await store.put("key", b"value", encryption=key)
+        assert await store.get("key", encryption=key) == b"123456789"
+        await store.head("key", encryption=key)
+        async with store.open("key", "ab", encryption=key) as file:
+            await file.write(b"more")
+    secrets = {header(request, "x-ms-encryption-key") for request in requests}
+    assert (secrets, len(requests)) == ({base64.b64encode(bytes(32)).decode()}, 5)
+
+
 # --- hierarchical accounts --------------------------------------------------------------------------------------------
 
 LISTING = """\ufeff<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="container"><Blobs>
