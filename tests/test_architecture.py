@@ -63,6 +63,7 @@ ROWS: Final[Mapping[str, Row]] = {
         may_import=(*CONTRACT, "checksums", "wrappers."),
         third_party=frozenset({"aiofiles", "anyio"}),
     ),
+    "progress": Row(modules=("progress",), may_import=CONTRACT, third_party=frozenset({"rich"})),
     "files": Row(modules=("files.",), may_import=(*CONTRACT, "_engine.")),
     "store": Row(
         modules=STORE,

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiostore import blocking, fs, transfer
+    from aiostore import blocking, fs, progress, transfer
     from aiostore._engine.bulk import Bulk
     from aiostore._engine.lease import Lease
     from aiostore._engine.probe import ProbeResult
@@ -133,7 +133,7 @@ _RENAMED = {"open": ("fs.opening", "open_url")}
 
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
-_PACKAGES = {"blocking", "fs", "transfer"}
+_PACKAGES = {"blocking", "fs", "progress", "transfer"}
 """What is public as a whole."""
 
 __all__ = [
@@ -198,6 +198,7 @@ __all__ = [
     "fs",
     "local_copy",
     "open",
+    "progress",
     "set_memory_limit",
     "transcode",
     "transfer",

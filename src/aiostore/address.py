@@ -17,7 +17,7 @@ from aiostore.errors import ConfigurationError
 
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+://[^/?]*)([^?]*)(\?.*)?", re.DOTALL)
 _FILE: Final = re.compile(r"file://", re.IGNORECASE)
-_USER: Final = re.compile(r"(?<!abfs)(?<!abfss)://[^/]*@")
+USER: Final = re.compile(r"(?<!abfs)(?<!abfss)://[^/]*@")
 """Who one is; with Azure's own schemes the container stands there."""
 _ENCODED: Final = re.compile(r"[%?\x00-\x1f\x7f]")
 
@@ -48,7 +48,7 @@ class Address(NamedTuple):
     @property
     def shown(self) -> str:
         """The URL without what may be a secret, for messages."""
-        return _USER.sub("://", self.drive) + self.path
+        return USER.sub("://", self.drive) + self.path
 
     def at(self, path: str) -> Address:
         """Another path in the same container."""

@@ -7,15 +7,16 @@ from datetime import timedelta
 import click
 
 from aiostore.cli import output
-from aiostore.cli.command import verb
+from aiostore.cli.command import PATH, FailedError, verb
 from aiostore.cli.listing import JSON
+from aiostore.cli.output import complain, sentence
 
 
 @click.command()
-@click.argument("url")
+@click.argument("url", type=PATH)
 @verb
 async def mb(url: str) -> None:
-    """Make the bucket or container of URL."""
+    """Make the bucket, container or local directory of URL."""
     from aiostore.url import connect
 
     async with connect(url) as store:
@@ -23,77 +24,107 @@ async def mb(url: str) -> None:
 
 
 @click.command()
-@click.argument("url")
+@click.argument("url", type=PATH)
 @click.option("-f", "--force", is_flag=True, help="Delete what is in it first.")
 @verb
 async def rb(url: str, force: bool) -> None:
-    """Remove the bucket or container of URL, which must be empty."""
+    """Remove the bucket, container or local directory of URL, which must be empty."""
+    from aiostore.errors import NotFoundError
     from aiostore.url import connect
 
     async with connect(url) as store:
+        if not await store.container_exists():
+            raise NotFoundError("there is no such bucket, container or directory", operation="rb", store=store.location)
         await store.delete_container(force=force)
 
 
 @click.command()
-@click.argument("url")
-@click.option("--older-than", type=float, default=0.0, help="Only those begun so many hours ago.")
+@click.argument("url", type=PATH)
+@click.option("--older-than", type=click.FloatRange(min=0), default=0.0, help="Only those begun so many hours ago.")
 @click.option("--abort", is_flag=True, help="Drop them, and free what they hold.")
 @JSON
 @verb
 async def uploads(url: str, older_than: float, abort: bool, as_json: bool) -> None:
     """List multipart uploads below URL that nobody has completed."""
+    from aiostore.errors import StoreError
     from aiostore.url import connect
 
+    failed = 0
     async with connect(url) as store:
         age = timedelta(hours=older_than) if older_than else None
         async for upload in store.uploads(older_than=age):
-            if as_json:
-                output.line(key=upload.key, id=upload.id, started=upload.started, aborted=abort)
-            else:
-                click.echo(f"{output.time(upload.started):20}  {upload.key}")
+            aborted = False
             if abort:
-                await store.abort_upload(upload)
+                try:
+                    await store.abort_upload(upload)
+                    aborted = True
+                except StoreError as error:
+                    complain(sentence(error))
+                    failed += 1
+            if as_json:
+                output.line(key=upload.key, id=upload.id, started=upload.started, aborted=aborted)
+            else:
+                output.text(f"{output.time(upload.started):20}  {upload.key}")
+    if failed:
+        complain(f"{failed} uploads are left; run the same command again for those")
+        raise FailedError
 
 
 @click.group()
 def alias() -> None:
-    """Names for the beginnings of URLs, with their options, in the configuration file."""
+    """Names for the beginnings of URLs, with their options, in the configuration file.
+
+    NAME://bucket/key is then what URL/bucket/key is with these options. The file is $AIOSTORE_CONFIG, or
+    aiostore/config.toml in the user's configuration directory, and may be edited by hand.
+    """
 
 
 @alias.command("ls")
-def alias_ls() -> None:
-    """The names that there are, and the file."""
+@JSON
+@verb
+async def alias_ls(as_json: bool) -> None:
+    """The names that there are, with their URLs and the names of their options; values may be secret."""
     from aiostore import aliases
+    from aiostore.address import USER
 
     for name in aliases.names():
         found = aliases.find(name)
-        click.echo(f"{name}\t{'' if found is None else found.url}")
+        if found is None:
+            continue
+        url = USER.sub("://", found.url.partition("?")[0])
+        options = sorted(found.options)
+        if as_json:
+            output.line(name=name, url=url, options=options)
+        else:
+            output.text("\t".join([name, url, *options]))
 
 
 @alias.command("add")
 @click.argument("name")
 @click.argument("url")
-@click.argument("options", nargs=-1)
-def alias_add(name: str, url: str, options: tuple[str, ...]) -> None:
-    """Let NAME stand for URL, with OPTIONS such as region=eu-west-1."""
+@click.argument("options", nargs=-1, metavar="[NAME=VALUE]...")
+@verb
+async def alias_add(name: str, url: str, options: tuple[str, ...]) -> None:
+    """Let NAME stand for URL, with options such as region=eu-west-1."""
     from aiostore import aliases
-    from aiostore.errors import ConfigurationError
+    from aiostore.schemes import BUILT_IN
 
     pairs = [option.partition("=") for option in options]
-    for option, (_, sign, _) in zip(options, pairs, strict=True):
-        if not sign:
-            raise click.UsageError(f"{option!r} is not of the form NAME=VALUE")
-    try:
-        aliases.add(name, url, {key: value for key, _, value in pairs})
-    except ConfigurationError as error:
-        raise click.ClickException(str(error)) from None
+    for option, (key, sign, _) in zip(options, pairs, strict=True):
+        if not sign or not key:
+            raise click.UsageError(f"{option.partition('=')[0]!r} is not of the form NAME=VALUE")
+    if name.lower() in BUILT_IN:
+        raise click.UsageError(f"{name}:// has a meaning of its own: choose another name")
+    aliases.add(name, url, {key: value for key, _, value in pairs})
 
 
 @alias.command("rm")
 @click.argument("name")
-def alias_rm(name: str) -> None:
+@verb
+async def alias_rm(name: str) -> None:
     """Forget NAME."""
     from aiostore import aliases
+    from aiostore.errors import ConfigurationError
 
     if not aliases.remove(name):
-        raise click.ClickException(f"there is no alias {name!r}")
+        raise ConfigurationError(f"there is no alias {name!r} in {aliases.config_file()}; see aiostore alias ls")

@@ -1,26 +1,31 @@
-"""``cat``, ``head``, ``stat``, ``touch``, ``rm`` and ``presign``."""
+"""``cat``, ``head``, ``stat``, ``touch`` and ``presign``."""
 
 from __future__ import annotations
 
+import errno
+import os
+import stat as modes
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from aiostore.cli import output
-from aiostore.cli.command import FailedError, complain, verb
-from aiostore.cli.listing import JSON, entries, is_pattern
+from aiostore.cli.command import PATH, verb
+from aiostore.cli.listing import JSON
+from aiostore.cli.standard import blocks
 
 if TYPE_CHECKING:
     from aiostore.store import Store
     from aiostore.types import ObjectMeta
 
 
-def place_of(path: str) -> tuple[Store, str]:
-    """The store and key of an object, or of a local file.
+async def place_of(path: str) -> tuple[Store, str]:
+    """The store and key of an object, or of a local file, wherever links to that lead.
 
     Raises:
         click.UsageError: if the path names no object.
+        OSError: if there is no such local file, or it is a directory.
     """
     from pathlib import Path
 
@@ -30,10 +35,14 @@ def place_of(path: str) -> tuple[Store, str]:
     place = locate(path, None)
     if isinstance(place, Remote):
         if not place.key:
-            raise click.UsageError(f"{path} names no object")
+            raise click.UsageError(f"{path} names a whole bucket, not an object in it")
         return place.store, place.key + "/" * place.slash
-    absolute = Path(place).absolute()
-    return store_at(str(absolute.parent)), absolute.name
+    if os.path.isdir(place):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    real = Path(os.path.realpath(place))
+    if not real.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    return store_at(str(real.parent)), real.name
 
 
 class Range(click.ParamType[tuple[int | None, int | None]]):
@@ -60,19 +69,34 @@ class Range(click.ParamType[tuple[int | None, int | None]]):
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True)
-@click.option("-r", "--range", "part", type=Range(), help="These bytes only, as they are stored.")
+@click.argument("paths", nargs=-1, required=True, type=PATH)
+@click.option("-r", "--range", "part", type=Range(), help="These bytes only, as they are stored: the first is 0-0.")
 @click.option("--raw", is_flag=True, help="Stored bytes, not decoded by Content-Encoding.")
 @verb
 async def cat(paths: tuple[str, ...], part: tuple[int | None, int | None] | None, raw: bool) -> None:
     """Write the bytes of each PATH to standard output."""
     start, stop = part or (None, None)
     for path in paths:
-        store, key = place_of(path)
+        if part is None and is_special(path):
+            async for block in blocks(path):
+                sys.stdout.buffer.write(block)
+            continue
+        store, key = await place_of(path)
         async with store.stream(key, start=start, stop=stop, raw=raw) as stream:
             async for chunk in stream:
                 sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()
+
+
+def is_special(path: str) -> bool:
+    """Whether it is a local pipe or device, which has bytes and no size."""
+    if "://" in path:
+        return False
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not modes.S_ISREG(mode) and not modes.S_ISDIR(mode)
 
 
 def _show(path: str, meta: ObjectMeta, *, as_json: bool) -> None:
@@ -83,24 +107,24 @@ def _show(path: str, meta: ObjectMeta, *, as_json: bool) -> None:
     for name, value in fields.items():
         if isinstance(value, dict):
             for inner, text in value.items():
-                click.echo(f"{name}.{inner}: {text}")
+                output.text(f"{name}.{inner}: {text}")
         else:
-            click.echo(f"{name}: {value}")
+            output.text(f"{name}: {output.time(meta.last_modified) if name == 'modified' else value}")
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1, required=True, type=PATH)
 @JSON
 @verb
 async def head(paths: tuple[str, ...], as_json: bool) -> None:
     """Everything that the service says of each object."""
     for path in paths:
-        store, key = place_of(path)
+        store, key = await place_of(path)
         _show(path, await store.head(key), as_json=as_json)
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1, required=True, type=PATH)
 @JSON
 @verb
 async def stat(paths: tuple[str, ...], as_json: bool) -> None:
@@ -111,19 +135,19 @@ async def stat(paths: tuple[str, ...], as_json: bool) -> None:
 
     for path in paths:
         status = await fs.stat(path)
-        kind = "directory" if await fs.isdir(path) else "file"
-        modified = datetime.fromtimestamp(status.st_mtime, UTC)
+        kind = "directory" if modes.S_ISDIR(status.st_mode) else "file"
+        modified = datetime.fromtimestamp(status.st_mtime, UTC) if status.st_mtime else None
         if as_json:
-            output.line(path=path, kind=kind, size=status.st_size, modified=modified.isoformat())
+            output.line(path=path, kind=kind, size=status.st_size, modified=modified)
         else:
-            click.echo(f"{kind}  {status.st_size}  {output.time(modified)}  {path}")
+            output.text(f"{kind:9}  {status.st_size}  {output.time(modified)}  {path}")
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1, required=True, type=PATH)
 @verb
 async def touch(paths: tuple[str, ...]) -> None:
-    """Make an empty object of each PATH that does not exist; what exists is written anew, with the same bytes."""
+    """Make an empty object of each PATH that does not exist; what exists is given the present time, with its bytes."""
     from pathlib import Path
 
     from aiostore.errors import AlreadyExistsError, NotSupportedError
@@ -134,7 +158,7 @@ async def touch(paths: tuple[str, ...]) -> None:
         if isinstance(local, str):
             Path(local).touch()
             continue
-        store, key = place_of(path)
+        store, key = await place_of(path)
         try:
             await store.put(key, b"", if_absent=True)
         except AlreadyExistsError:
@@ -146,53 +170,22 @@ async def touch(paths: tuple[str, ...]) -> None:
                 await store.put(key, b"")
 
 
-@click.command()
-@click.argument("paths", nargs=-1, required=True)
-@click.option("-r", "recursive", is_flag=True, help="Everything below PATH too.")
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be deleted.")
-@click.option("-f", "--force", is_flag=True, help="Do not ask.")
-@verb
-async def rm(paths: tuple[str, ...], recursive: bool, dry_run: bool, force: bool) -> None:
-    """Delete each PATH. Asks on a terminal before it deletes more than one."""
-    from aiostore import fs
-
-    wanted: list[str] = []
-    for path in paths:
-        pattern = await is_pattern(path)
-        if recursive or pattern:
-            found = [entry async for entry in entries(path, recursive=recursive, pattern=pattern)]
-            wanted += [entry.path for entry in found if not entry.directory]
-            if not found and not await fs.exists(path):
-                raise FileNotFoundError(2, "No such file or directory", path)
-        else:
-            wanted.append(path)
-    if dry_run:
-        for path in wanted:
-            click.echo(path)
-        return
-    if len(wanted) > 1 and not force and sys.stdin.isatty():
-        click.confirm(f"Delete {len(wanted)} objects?", abort=True, err=True)
-    failed = 0
-    for path in wanted:
-        try:
-            await fs.remove(path)
-        except OSError as error:
-            complain(f"{path}: {error.strerror or error}")
-            failed += 1
-    if recursive:
-        for path in paths:
-            if await fs.isdir(path):
-                await fs.rmtree(path, ignore_errors=True)
-    if failed:
-        raise FailedError
+METHODS: Final = ["GET", "HEAD", "PUT", "DELETE"]
 
 
 @click.command()
-@click.argument("path")
-@click.option("-m", "--method", default="GET", show_default=True, help="What the URL allows: GET, PUT, HEAD, DELETE.")
-@click.option("-e", "--expires-in", default=3600.0, show_default=True, help="For how many seconds.")
+@click.argument("path", type=PATH)
+@click.option("-m", "--method", type=click.Choice(METHODS, case_sensitive=False), default="GET", show_default=True,
+              help="What the URL allows.")  # fmt: skip
+@click.option("-e", "--expires-in", type=click.FloatRange(min=1), default=3600.0, show_default=True,
+              help="For how many seconds.")  # fmt: skip
 @verb
 async def presign(path: str, method: str, expires_in: float) -> None:
     """Print a URL that allows METHOD on this object to whoever holds it."""
-    store, key = place_of(path)
-    click.echo(await store.sign(key, method=method.upper(), expires_in=expires_in))
+    from aiostore.errors import NotSupportedError
+    from aiostore.fs.place import Remote, locate
+
+    if not isinstance(locate(path, None), Remote):
+        raise NotSupportedError("local files have no signed URLs: hand the bytes on yourself", key=path)
+    store, key = await place_of(path)
+    output.text(await store.sign(key, method=method, expires_in=expires_in))
