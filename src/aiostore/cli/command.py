@@ -27,7 +27,8 @@ TERMINATED: Final = 128 + signal.SIGTERM
 AGAIN: Final = "run the same command again"
 DEBUG: Final = "aiostore.debug"
 AGAIN_WITH: Final = "aiostore.again"
-"""In a context's ``meta``: whether tracebacks are shown, and what a verb found out about going on."""
+DONE: Final = "aiostore.done"
+"""In a context's ``meta``: whether tracebacks are shown, how to go on, and what a verb did before it ended early."""
 
 VERBS: Final = {
     "alias": "containers",
@@ -150,7 +151,8 @@ def verb(run: Callable[P, Coroutine[Any, Any, None]], again: str = AGAIN) -> Cal
         except FailedError:
             code = FAILED
         except (KeyboardInterrupt, asyncio.CancelledError) as error:
-            complain(f"interrupted; nothing is half written. For the rest: {context.meta.get(AGAIN_WITH, again)}")
+            done = f"{context.meta[DONE]}; " if DONE in context.meta else ""
+            complain(f"interrupted; {done}nothing is half written. For the rest: {context.meta.get(AGAIN_WITH, again)}")
             code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
         except BrokenPipeError:
             # Whoever read our output has enough, as `head` does.
@@ -163,7 +165,8 @@ def verb(run: Callable[P, Coroutine[Any, Any, None]], again: str = AGAIN) -> Cal
                 import traceback
 
                 traceback.print_exc()
-            complain(sentence(error))
+            done = f" (before that: {context.meta[DONE]})" if DONE in context.meta else ""
+            complain(f"{sentence(error)}{done}")
             code = FAILED
         if code:
             context.exit(code)

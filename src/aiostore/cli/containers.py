@@ -7,9 +7,8 @@ from datetime import timedelta
 import click
 
 from aiostore.cli import output
-from aiostore.cli.command import PATH, FailedError, verb
+from aiostore.cli.command import PATH, verb
 from aiostore.cli.listing import JSON
-from aiostore.cli.output import complain, sentence
 
 
 @click.command()
@@ -45,29 +44,20 @@ async def rb(url: str, force: bool) -> None:
 @JSON
 @verb
 async def uploads(url: str, older_than: float, abort: bool, as_json: bool) -> None:
-    """List multipart uploads below URL that nobody has completed."""
-    from aiostore.errors import StoreError
+    """List multipart uploads below URL that nobody has completed.
+
+    A copy or sync that was stopped would go on with its own.
+    """
+    from aiostore.transfer import sweep
     from aiostore.url import connect
 
-    failed = 0
     async with connect(url) as store:
-        age = timedelta(hours=older_than) if older_than else None
-        async for upload in store.uploads(older_than=age):
-            aborted = False
-            if abort:
-                try:
-                    await store.abort_upload(upload)
-                    aborted = True
-                except StoreError as error:
-                    complain(sentence(error))
-                    failed += 1
+        age = timedelta(hours=older_than)
+        async for upload in sweep(store, older_than=age, dry_run=not abort):
             if as_json:
-                output.line(key=upload.key, id=upload.id, started=upload.started, aborted=aborted)
+                output.line(key=upload.key, id=upload.id, started=upload.started, aborted=abort)
             else:
                 output.text(f"{output.time(upload.started):20}  {upload.key}")
-    if failed:
-        complain(f"{failed} uploads are left; run the same command again for those")
-        raise FailedError
 
 
 @click.group()

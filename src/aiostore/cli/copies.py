@@ -6,15 +6,15 @@ import errno
 import os
 import shlex
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aiostore.cli import output
-from aiostore.cli.command import AGAIN_WITH, PATH, FailedError, resumed
+from aiostore.cli.command import AGAIN_WITH, DONE, PATH, FailedError, resumed
 from aiostore.cli.content import Written, copy_one
 from aiostore.cli.listing import entries, expanded, is_pattern, must_exist
 from aiostore.cli.output import complain, sentence
@@ -232,10 +232,11 @@ async def _directory(
     click.get_current_context().meta[AGAIN_WITH] = (
         f"aiostore sync{option} {shlex.quote(shown_as(source))} {shlex.quote(shown_as(end))} copies what is missing"
     )
-    summary = await transfer.copy(
-        source, end, compare="never", reencode=encoding, if_absent=how.if_absent, best_effort=how.best_effort,
-        replace=how.headers, processes=processes, progress=progress,
-    )  # fmt: skip
+    with counted() as summary:
+        await transfer.copy(
+            source, end, compare="never", reencode=encoding, if_absent=how.if_absent, best_effort=how.best_effort,
+            replace=how.headers, processes=processes, progress=progress, summary=summary,
+        )  # fmt: skip
     report(summary)
 
 
@@ -243,6 +244,29 @@ async def _there(target: str) -> bool:
     from aiostore import fs
 
     return await fs.isdir(target)
+
+
+@contextmanager
+def counted() -> Iterator[Summary]:
+    """A summary to be filled, which is told if the transfer ends before its time."""
+    from aiostore.transfer import Summary
+
+    summary = Summary()
+    try:
+        yield summary
+    except BaseException:
+        if summary.copied or summary.replaced or summary.skipped or summary.failed:
+            click.get_current_context().meta[DONE] = counts(summary)
+        raise
+
+
+def counts(summary: Summary) -> str:
+    """What was done, in words."""
+    kept = f", {summary.kept} kept that would have been deleted" if summary.kept else ""
+    return (
+        f"{summary.copied + summary.replaced} copied, {summary.skipped} left as they were, {summary.deleted} deleted,"
+        f" {summary.failed} failed{kept}"
+    )
 
 
 def report(summary: Summary) -> None:
@@ -255,10 +279,7 @@ def report(summary: Summary) -> None:
         said = sentence(failure.error)
         complain(said if failure.key in said else f"{failure.key}: {said}")
     if summary.failed:
-        complain(
-            f"{summary.copied + summary.replaced} copied, {summary.skipped} left as they were,"
-            f" {summary.deleted} deleted, {summary.failed} failed; run the same again for the rest"
-        )
+        complain(f"{counts(summary)}; run the same again for the rest")
         raise FailedError
 
 

@@ -10,7 +10,7 @@ import click
 
 from aiostore.cli import output
 from aiostore.cli.command import PATH, FailedError, resumed, verb
-from aiostore.cli.copies import ENCODINGS, report
+from aiostore.cli.copies import ENCODINGS, counted, report
 from aiostore.cli.listing import JSON
 from aiostore.cli.objects import place_of
 from aiostore.cli.output import complain
@@ -63,9 +63,9 @@ async def sync(
             else:
                 output.text(f"{action.kind:8} {action.key}  ({action.reason})")
     else:
-        with output.progress(f"{source} -> {target}", wanted=not no_progress) as progress:
-            summary = await transfer.sync(
-                source, target, delete=delete, include=include, exclude=exclude, compare=compare,
+        with output.progress(f"{source} -> {target}", wanted=not no_progress) as progress, counted() as summary:
+            await transfer.sync(
+                source, target, delete=delete, include=include, exclude=exclude, compare=compare, summary=summary,
                 reencode=None if encoding == "same" else encoding, processes=processes, progress=progress,
             )  # fmt: skip
     _show(summary, as_json=as_json)
@@ -90,7 +90,7 @@ def _show(summary: Summary, *, as_json: bool) -> None:
     if as_json:
         output.line(
             copied=summary.copied, replaced=summary.replaced, skipped=summary.skipped, deleted=summary.deleted,
-            failed=summary.failed, bytes=summary.bytes, dry_run=summary.dry_run,
+            kept=summary.kept, failed=summary.failed, bytes=summary.bytes, dry_run=summary.dry_run,
         )  # fmt: skip
     elif not summary.dry_run:
         output.text(
@@ -138,7 +138,7 @@ def _tell(key: str, reason: str, *, as_json: bool) -> None:
 
 async def _differ(first: str, second: str) -> str:
     """Why two objects are not the same; nothing if they are."""
-    from aiostore.transfer.objects import digest
+    from aiostore.transfer.comparison import digest
 
     (one, key), (other, its_key) = await place_of(first), await place_of(second)
     if (await one.head(key)).size != (await other.head(its_key)).size:
