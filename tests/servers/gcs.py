@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jwt
 
+from aiostore.drivers.gcs_signing import load_key
 from tests.servers.server import Endpoint, Server, free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ class StrictGCSEndpoint(Endpoint):
             "exp": now + 3600,
             "scope": "https://www.googleapis.com/auth/cloud-platform",
         }
-        assertion = jwt.encode(claims, self.account["private_key"], algorithm="RS256")
+        assertion = jwt.encode(claims, load_key(self.account["private_key"]), algorithm="RS256")
         grant = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
         with urllib.request.urlopen(self.account["token_uri"], urllib.parse.urlencode(grant).encode()) as answer:
             return str(json.load(answer)["access_token"])

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import requests
 
 from aiostore import ConfigurationError, GCSStore, RetryPolicy, UnauthenticatedError
 from aiostore.drivers.gcs_credentials import GoogleToken, provider
 from aiostore.drivers.gcs_settings import make_driver
-from aiostore.types import SignOptions
+from aiostore.types import PostOptions, SignOptions
 from tests.servers.gcs import StrictGCSEndpoint
 from tests.servers.gcs_server.accounts import EMAIL, SUBJECT_TOKEN, USER_REFRESH_TOKEN
 
@@ -79,18 +81,47 @@ async def test_a_workload_that_impersonates(gcs: StrictGCSEndpoint, tmp_path: Pa
     assert await tokens.email() == EMAIL
 
 
-async def test_the_metadata_server_and_iam_which_signs_for_it(
-    gcs: StrictGCSEndpoint, monkeypatch: pytest.MonkeyPatch
+def impersonated(gcs: StrictGCSEndpoint) -> dict[str, object]:
+    return {
+        "type": "impersonated_service_account",
+        "source_credentials": user(gcs),
+        "token_uri": f"{gcs.url}/token",
+        "service_account_impersonation_url": f"{gcs.url}/v1/projects/-/serviceAccounts/{EMAIL}:generateAccessToken",
+    }
+
+
+async def test_a_user_who_impersonates(gcs: StrictGCSEndpoint) -> None:
+    assert await lists(GCSStore("b", endpoint=gcs.url, project="none", credentials=impersonated(gcs)))
+
+
+@pytest.mark.parametrize("way", ["metadata server", "impersonation"])
+async def test_iam_signs_for_whom_no_key_is_at_hand(
+    gcs: StrictGCSEndpoint, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setenv("GCE_METADATA_HOST", gcs.url.removeprefix("http://"))
-    driver = make_driver("bucket", endpoint=gcs.url, project="p", iam_endpoint=gcs.url)
+    credentials = impersonated(gcs) if way == "impersonation" else None
+    name = f"signed-{secrets.token_hex(4)}"
+    driver = make_driver(name, endpoint=gcs.url, project="p", iam_endpoint=gcs.url, credentials=credentials)
     try:
-        await driver.list_containers()
-        url = await driver.sign("key", SignOptions())
-        assert EMAIL.replace("@", "%40") in url
-        assert len(url.rpartition("X-Goog-Signature=")[2]) == 512
+        await driver.create_container()
+        form = await driver.sign_post("a/${filename}", PostOptions(max_size=10))
+        url = await driver.sign("a/b é", SignOptions())
     finally:
         await driver.aclose()
+
+    def use() -> tuple[int, bytes]:
+        posted = requests.post(form.url, form.fields, files={"file": ("b é", b"hello")}, timeout=5)
+        return posted.status_code, requests.get(url, timeout=5).content
+
+    assert await asyncio.to_thread(use) == (204, b"hello")
+
+
+async def test_a_key_that_is_none_is_named_and_not_shown(gcs: StrictGCSEndpoint) -> None:
+    account = {**gcs.account, "private_key": "hidden text that is no key"}
+    async with GCSStore("b", endpoint=gcs.url, credentials=account, retry=ONCE) as store:
+        with pytest.raises(ConfigurationError, match="private_key") as caught:
+            await store.get("key")
+    assert "hidden" not in str(caught.value)
 
 
 async def test_nothing_to_be_found_says_what_to_do(gcs: StrictGCSEndpoint) -> None:

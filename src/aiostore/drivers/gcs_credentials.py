@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 
 from aiostore._http.renewal import Renewable
+from aiostore.drivers.gcs_signing import load_key
 from aiostore.errors import (
     ConfigurationError,
     ConnectionLostError,
@@ -192,13 +193,17 @@ class GoogleToken(Renewable[str]):
             ) from error
         import aiohttp
 
-        info = self.info
+        info, account = self.info, self.account
+        # Or it would be read, and its numbers be checked, for every token, which holds the event loop up.
+        key = None if account is None else load_key(account.private_key)
         async with aiohttp.ClientSession(trust_env=True, timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session:
             try:
                 # Without a file gcloud-aio-auth would look for one itself, and take one that it cannot read for none.
                 file = io.StringIO(json.dumps(info))
                 # The cast: gcloud-aio-auth's own type is that of its twin for requests.
                 token = Token(service_file=file, session=cast("Any", session), scopes=[SCOPE])
+                if key is not None:
+                    token.service_data["private_key"] = key
                 if not info:
                     path = "/computeMetadata/v1/instance/service-accounts/default/token?recursive=true"
                     token.token_uri = _metadata_server() + path

@@ -134,12 +134,16 @@ def sign(private_key: str, data: bytes) -> bytes:
         from cryptography.hazmat.primitives.asymmetric import padding
     except ImportError as error:
         raise ConfigurationError("signing needs cryptography: pip install 'aiostore[gcs]'") from error
-    return _load(private_key).sign(data, padding.PKCS1v15(), hashes.SHA256())
+    return load_key(private_key).sign(data, padding.PKCS1v15(), hashes.SHA256())
 
 
 @lru_cache(maxsize=16)
-def _load(private_key: str) -> RSAPrivateKey:
-    # Checking the numbers of a key takes far longer than a signature.
+def load_key(private_key: str) -> RSAPrivateKey:
+    """The key of a PEM. Its numbers are checked, which takes far longer than a signature, so it is kept.
+
+    Raises:
+        ConfigurationError: if there is none in it.
+    """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
