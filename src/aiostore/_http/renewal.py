@@ -7,11 +7,13 @@ wait for it in one event loop, starts ahead of the expiry, and may fail as long 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from aiostore.errors import StoreError, UnauthenticatedError
+from aiostore.errors import StoreError, UnauthenticatedError, UnavailableError
 
 T = TypeVar("T")
 
@@ -20,6 +22,24 @@ REFRESH_AHEAD: Final = 300.0
 
 RETRY_AFTER: Final = 15.0
 """Seconds until a refresh that failed is tried again while the old value is valid."""
+
+
+async def asked(callback: Callable[[], object]) -> object:
+    """What a function of the caller's answers, sync (called in a worker thread) or async.
+
+    Raises:
+        UnavailableError: if it fails with anything but an error of ours.
+    """
+    try:
+        if inspect.iscoroutinefunction(callback):
+            value: object = callback()
+        else:
+            value = await asyncio.get_running_loop().run_in_executor(None, callback)
+        return await value if inspect.isawaitable(value) else value
+    except (StoreError, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        raise UnavailableError(f"the credentials callback failed: {type(error).__name__}") from error
 
 
 class _Lease(Generic[T]):

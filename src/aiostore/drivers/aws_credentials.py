@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol, TypeAlias, runtime_checkable
 
-from aiostore._http.renewal import Renewable
+from aiostore._http.renewal import Renewable, asked
 from aiostore.drivers.sigv4 import Credentials
 from aiostore.errors import ConfigurationError, StoreError, TransientError, UnauthenticatedError, UnavailableError
 
@@ -112,18 +112,7 @@ class CallbackCredentials(Renewable[Credentials]):
         self._callback = callback
 
     async def _load(self) -> tuple[Credentials, float | None]:
-        try:
-            if inspect.iscoroutinefunction(self._callback):
-                value: object = self._callback()
-            else:
-                value = await asyncio.get_running_loop().run_in_executor(None, self._callback)
-            if inspect.isawaitable(value):
-                value = await value
-        except (StoreError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            raise UnavailableError(f"the credentials callback failed: {type(error).__name__}") from error
-        return parse_credentials(value)
+        return parse_credentials(await asked(self._callback))
 
     def __reduce__(self) -> tuple[type[CallbackCredentials], tuple[CredentialsCallback]]:
         return CallbackCredentials, (self._callback,)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from aiostore._http.document import discard
+from aiostore._http.request_headers import lower_case
 from aiostore._http.status import check_range, unquote_etag
 from aiostore.body import Body, Buffers
 from aiostore.capabilities import Capabilities, Conditions, Guarantee, PartLimits
@@ -27,7 +28,6 @@ from aiostore.drivers.azure_headers import (
     content_headers,
     demand_of,
     encryption_headers,
-    lower_case,
     metadata_headers,
     range_checksums,
     read_headers,

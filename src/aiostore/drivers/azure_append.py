@@ -10,17 +10,12 @@ from dataclasses import replace
 from typing import Final
 
 from aiostore._http.document import discard
+from aiostore._http.request_headers import lower_case
 from aiostore._http.status import unquote_etag
 from aiostore.body import Body
 from aiostore.drivers.azure_client import Client
 from aiostore.drivers.azure_guard import Guarding
-from aiostore.drivers.azure_headers import (
-    demand_of,
-    encryption_headers,
-    lower_case,
-    target_conditions,
-    write_headers,
-)
+from aiostore.drivers.azure_headers import demand_of, encryption_headers, target_conditions, write_headers
 from aiostore.drivers.base import BaseDriver
 from aiostore.errors import AlreadyExistsError
 from aiostore.types import ANY, PutOptions, PutResult

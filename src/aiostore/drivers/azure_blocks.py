@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aiostore._http.document import discard
+from aiostore._http.request_headers import lower_case
 from aiostore._http.status import unquote_etag
 from aiostore.body import Body, Buffers
 from aiostore.drivers.azure_client import Client
@@ -25,7 +26,6 @@ from aiostore.drivers.azure_headers import (
     check_encrypted,
     demand_of,
     encryption_headers,
-    lower_case,
     quoted,
     target_conditions,
     to_base64,

@@ -13,12 +13,13 @@ from email.utils import formatdate
 
 from aiostore._http.document import discard, read_document
 from aiostore._http.failure import Failure
+from aiostore._http.request_headers import lower_case
 from aiostore.body import Buffers
 from aiostore.drivers.azure_address import encode_key, encode_query
 from aiostore.drivers.azure_batch import Request, read_batch, write_batch
 from aiostore.drivers.azure_client import Client
 from aiostore.drivers.azure_errors import NO_CONTAINER, to_store_error
-from aiostore.drivers.azure_headers import lower_case, version_query
+from aiostore.drivers.azure_headers import version_query
 from aiostore.drivers.azure_xml import parse_containers, parse_list, parse_versions
 from aiostore.drivers.base import BaseDriver
 from aiostore.errors import InvalidKeyError, NotFoundError, NotSupportedError, PreconditionFailedError, StoreError

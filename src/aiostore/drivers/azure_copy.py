@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from aiostore._http.document import discard
+from aiostore._http.request_headers import lower_case, plain
 from aiostore._http.response import Response
 from aiostore._http.status import unquote_etag
 from aiostore.drivers.azure_auth import SNAPSHOT
@@ -16,9 +17,7 @@ from aiostore.drivers.azure_client import Client
 from aiostore.drivers.azure_headers import (
     demand_of,
     encryption_headers,
-    lower_case,
     metadata_headers,
-    plain,
     quoted,
     tags_header,
     target_conditions,

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from aiostore._http.failure import Demand
 from aiostore._http.metadata import decode_value, encode_value
+from aiostore._http.request_headers import is_token, lower_case, plain, quoted_etag
 from aiostore._http.status import http_date, range_header, unquote_etag
 from aiostore.drivers.azure_auth import SNAPSHOT
 from aiostore.drivers.azure_client import Query
@@ -28,12 +29,9 @@ from aiostore.types import NOTHING, Encryption, GetOptions, Match, ObjectMeta, P
 
 _METADATA: Final = "x-ms-meta-"
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _IDENTIFIER: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _FOREIGN: Final = re.compile(r"^[0-9]|[^a-z0-9_]|_(?=x[0-9a-f]{4}_)")
 _ESCAPE: Final = re.compile(r"_x([0-9a-f]{4})_")
-_UNSAFE: Final = re.compile(r"[^\x20-\x7e\t]")
-_BREAK: Final = re.compile("[\r\n\0]")
 
 _PLAIN, _EXTRA, _OWN = range(3)
 _HAVE_FIELDS: Final = frozenset({
@@ -182,32 +180,9 @@ def version_query(version: str | None) -> Query:
     return (("versionid", version),)
 
 
-def lower_case(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the caller's own headers as they are signed.
-
-    Raises:
-        ConfigurationError: if a name or a value would break out of its line: the signature would be for other headers.
-    """
-    for name, value in headers.items():
-        if _TOKEN.fullmatch(name) is None:
-            raise ConfigurationError(f"{name!r} cannot be the name of a header")
-        if _BREAK.search(value) is not None:
-            raise ConfigurationError(f"the value of the header {name!r} holds a line break or a NUL")
-    return {name.lower(): value.strip() for name, value in headers.items()}
-
-
 def quoted(match: Match) -> str:
     """Return an ETag as conditions hold it."""
-    if match.etag is None:
-        raise NotSupportedError("Azure compares ETags, and this state has none; take it from head, get or put")
-    return "*" if match.etag == "*" else f'"{plain("etag", match.etag)}"'
-
-
-def plain(name: str, value: str) -> str:
-    """Return ``value`` if a header can hold it."""
-    if _UNSAFE.search(value) is not None or value.strip() != value:
-        raise ConfigurationError(f"{name} can hold printable ASCII only, not {value!r}")
-    return value
+    return quoted_etag(match, "Azure")
 
 
 def encode_name(name: str) -> str:
@@ -221,7 +196,7 @@ def encode_name(name: str) -> str:
     lower = name.lower()
     if _IDENTIFIER.fullmatch(lower) is not None and "_x" not in lower:
         return lower
-    if _TOKEN.fullmatch(name) is None:
+    if not is_token(name):
         raise ConfigurationError(f"{name!r} cannot name metadata: use letters, digits, '_' and '-'")
     return _FOREIGN.sub(lambda found: f"_x{ord(found[0]):04x}_", lower)
 

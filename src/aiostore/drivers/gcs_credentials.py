@@ -7,8 +7,6 @@ Authorization header, with its scheme.
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import io
 import json
 import os
@@ -19,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 
-from aiostore._http.renewal import Renewable
+from aiostore._http.renewal import Renewable, asked
 from aiostore.drivers.gcs_signing import load_key
 from aiostore.errors import (
     ConfigurationError,
@@ -93,18 +91,7 @@ class CallbackToken(Renewable[str]):
         self._callback = callback
 
     async def _load(self) -> tuple[str, float | None]:
-        try:
-            if inspect.iscoroutinefunction(self._callback):
-                value: object = self._callback()
-            else:
-                value = await asyncio.get_running_loop().run_in_executor(None, self._callback)
-            if inspect.isawaitable(value):
-                value = await value
-        except (StoreError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            raise UnavailableError(f"the credentials callback failed: {type(error).__name__}") from error
-        return _parse_token(value)
+        return _parse_token(await asked(self._callback))
 
     def __reduce__(self) -> tuple[type[CallbackToken], tuple[TokenCallback]]:
         return CallbackToken, (self._callback,)

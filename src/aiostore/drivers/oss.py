@@ -12,6 +12,7 @@ from typing import Final
 from aiostore._http import xml
 from aiostore._http.bucket_xml import parse_tags, write_tags
 from aiostore._http.document import discard
+from aiostore._http.request_headers import lower_case, plain
 from aiostore._http.status import check_range, unquote_etag
 from aiostore.body import Body
 from aiostore.capabilities import Capabilities, Conditions, Guarantee, PartLimits
@@ -20,8 +21,6 @@ from aiostore.drivers.oss_client import Client, document
 from aiostore.drivers.oss_guard import Guarding
 from aiostore.drivers.oss_headers import (
     encryption_headers,
-    lower_case,
-    plain,
     read_headers,
     read_meta,
     stored_crc64,

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 from aiostore._http.bucket_xml import UNWRITABLE, parse_list, parse_versions, split_marker, write_delete
 from aiostore._http.document import discard, read_document
+from aiostore._http.request_headers import lower_case
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.oss_client import Client, document
-from aiostore.drivers.oss_headers import lower_case
 from aiostore.drivers.oss_xml import parse_containers, parse_deleted
 from aiostore.errors import (
     AlreadyExistsError,

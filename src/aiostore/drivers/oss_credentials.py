@@ -5,17 +5,15 @@ https://www.alibabacloud.com/help/en/oss/developer-reference/oss-sdk-for-python-
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol, TypeAlias
 
-from aiostore._http.renewal import Renewable
+from aiostore._http.renewal import Renewable, asked
 from aiostore.drivers.oss_auth import Credentials
-from aiostore.errors import ConfigurationError, StoreError, UnauthenticatedError, UnavailableError
+from aiostore.errors import ConfigurationError, UnauthenticatedError
 
 ANONYMOUS: Final = Credentials("", "")
 """Stands for requests without a signature."""
@@ -91,18 +89,7 @@ class CallbackCredentials(Renewable[Credentials]):
         return CallbackCredentials, (self._callback,)
 
     async def _load(self) -> tuple[Credentials, float | None]:
-        try:
-            if inspect.iscoroutinefunction(self._callback):
-                value: object = self._callback()
-            else:
-                value = await asyncio.get_running_loop().run_in_executor(None, self._callback)
-            if inspect.isawaitable(value):
-                value = await value
-        except (StoreError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            raise UnavailableError(f"the credentials callback failed: {type(error).__name__}") from error
-        return _parse(value)
+        return _parse(await asked(self._callback))
 
 
 def _parse(value: object) -> tuple[Credentials, float | None]:

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import quote
 
 from aiostore._http.metadata import decode_value, encode_value
+from aiostore._http.request_headers import lower_case, plain, quoted_etag
 from aiostore._http.status import meta_from_headers, range_header
 from aiostore.errors import ConfigurationError, NotSupportedError
 from aiostore.types import ANY, Encryption, GetOptions, Match, ObjectMeta, PutOptions
@@ -25,9 +26,6 @@ _CRC64: Final = "x-oss-hash-crc64ecma"
 _HAVE_FIELDS: Final = frozenset({"x-oss-request-id", "x-oss-version-id", "x-oss-storage-class", _CRC64})
 
 _NAME: Final = re.compile(r"[0-9A-Za-z-]+")
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_UNSAFE: Final = re.compile(r"[^\x20-\x7e\t]")
-_BREAK: Final = re.compile("[\r\n\0]")
 
 # --- what is sent ---------------------------------------------------------------------------------------------------
 
@@ -123,32 +121,9 @@ def target_conditions(if_match: Match | None, if_none_match: Match | None) -> di
     return {"x-oss-forbid-overwrite": "true"}
 
 
-def lower_case(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the caller's own headers as they are signed.
-
-    Raises:
-        ConfigurationError: if a name or a value would break out of its line.
-    """
-    for name, value in headers.items():
-        if _TOKEN.fullmatch(name) is None:
-            raise ConfigurationError(f"{name!r} cannot be the name of a header")
-        if _BREAK.search(value) is not None:
-            raise ConfigurationError(f"the value of the header {name!r} holds a line break or a NUL")
-    return {name.lower(): value for name, value in headers.items()}
-
-
 def quoted(match: Match) -> str:
     """Return an ETag as a condition holds it."""
-    if match.etag is None:
-        raise NotSupportedError("OSS compares ETags, and this state has none; take it from head, get or put")
-    return "*" if match.etag == "*" else f'"{plain("etag", match.etag)}"'
-
-
-def plain(name: str, value: str) -> str:
-    """Return ``value`` if a header can hold it as it is."""
-    if _UNSAFE.search(value) is not None:
-        raise ConfigurationError(f"{name} can hold printable ASCII only, not {value!r}")
-    return value
+    return quoted_etag(match, "OSS")
 
 
 def from_hex(digest: str) -> str:

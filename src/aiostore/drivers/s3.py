@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from aiostore._http.bucket_xml import parse_tags, write_tags
 from aiostore._http.document import discard
+from aiostore._http.request_headers import lower_case
 from aiostore._http.status import check_range, unquote_etag
 from aiostore.body import Body
 from aiostore.capabilities import Capabilities, PartLimits
@@ -21,7 +22,6 @@ from aiostore.drivers.s3_headers import (
     check_encrypted,
     demand_of,
     encryption_headers,
-    lower_case,
     read_headers,
     read_meta,
     target_conditions,

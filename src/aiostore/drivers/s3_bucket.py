@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from aiostore._http.bucket_xml import UNWRITABLE, parse_list, parse_versions, split_marker, write_delete
 from aiostore._http.document import discard, read_document
 from aiostore._http.failure import Failure
+from aiostore._http.request_headers import lower_case
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.s3_client import Client
 from aiostore.drivers.s3_dialect import Dialect
 from aiostore.drivers.s3_errors import to_store_error
-from aiostore.drivers.s3_headers import lower_case
 from aiostore.drivers.s3_payload import document
 from aiostore.drivers.s3_xml import NAMESPACE, parse_containers, parse_delete_errors, write_location
 from aiostore.drivers.sigv4 import encode_query

@@ -18,6 +18,7 @@ from typing import Final
 
 from aiostore._http.failure import Demand
 from aiostore._http.metadata import decode_value, encode_value
+from aiostore._http.request_headers import is_token, lower_case, plain, quoted_etag
 from aiostore._http.status import http_date, range_header, unquote_etag
 from aiostore.capabilities import Conditions, Guarantee
 from aiostore.checksums import MD5_OF_PARTS
@@ -31,9 +32,6 @@ _CHECKSUM: Final = "x-amz-checksum-"
 _SSE: Final = "x-amz-server-side-encryption"
 _COPY_SOURCE: Final = "x-amz-copy-source-"
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_UNSAFE: Final = re.compile(r"[^\x20-\x7e\t]")
-_BREAK: Final = re.compile("[\r\n\0]")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 _MD5_OF_PARTS: Final = re.compile(r"[0-9a-f]{32}-[0-9]+")
 
@@ -70,17 +68,17 @@ def write_headers(options: PutOptions, dialect: Dialect) -> dict[str, str]:
     """
     headers: dict[str, str] = {}
     if options.content_type is not None:
-        headers["content-type"] = _plain("content_type", options.content_type)
+        headers["content-type"] = plain("content_type", options.content_type)
     if options.content_encoding is not None:
-        headers["content-encoding"] = _plain("content_encoding", options.content_encoding)
+        headers["content-encoding"] = plain("content_encoding", options.content_encoding)
     if options.content_disposition is not None:
-        headers["content-disposition"] = _plain("content_disposition", options.content_disposition)
+        headers["content-disposition"] = plain("content_disposition", options.content_disposition)
     if options.content_language is not None:
-        headers["content-language"] = _plain("content_language", options.content_language)
+        headers["content-language"] = plain("content_language", options.content_language)
     if options.cache_control is not None:
-        headers["cache-control"] = _plain("cache_control", options.cache_control)
+        headers["cache-control"] = plain("cache_control", options.cache_control)
     for name, value in options.metadata.items():
-        if _TOKEN.fullmatch(name) is None:
+        if not is_token(name):
             raise ConfigurationError(f"{name!r} cannot name metadata: use letters, digits, and '-'")
         if "_" in name and not dialect.underscores:
             raise ConfigurationError(f"this service would turn the '_' of {name!r}, which names metadata, into '-'")
@@ -88,9 +86,9 @@ def write_headers(options: PutOptions, dialect: Dialect) -> dict[str, str]:
     if options.tags:
         headers["x-amz-tagging"] = encode_query(options.tags.items())
     if options.storage_class is not None:
-        headers["x-amz-storage-class"] = _plain("storage_class", options.storage_class)
+        headers["x-amz-storage-class"] = plain("storage_class", options.storage_class)
     if options.acl is not None:
-        headers["x-amz-acl"] = _plain("acl", options.acl)
+        headers["x-amz-acl"] = plain("acl", options.acl)
     if options.encryption is not None:
         headers.update(encryption_headers(options.encryption, dialect))
     return headers
@@ -110,9 +108,9 @@ def encryption_headers(encryption: Encryption, dialect: Dialect) -> dict[str, st
         )
     if encryption.customer_key is not None:
         return customer_key(encryption)
-    headers = {_SSE: _plain("algorithm", algorithm)}
+    headers = {_SSE: plain("algorithm", algorithm)}
     if encryption.kms_key is not None:
-        headers[f"{_SSE}-aws-kms-key-id"] = _plain("kms_key", encryption.kms_key)
+        headers[f"{_SSE}-aws-kms-key-id"] = plain("kms_key", encryption.kms_key)
     return headers
 
 
@@ -183,30 +181,8 @@ def source_conditions(match: Match | None) -> dict[str, str]:
     return {} if match is None else {f"{_COPY_SOURCE}if-match": _quoted(match)}
 
 
-def lower_case(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the caller's own headers as they are signed.
-
-    Raises:
-        ConfigurationError: if a name or a value would break out of its line: the signature would be for other headers.
-    """
-    for name, value in headers.items():
-        if _TOKEN.fullmatch(name) is None:
-            raise ConfigurationError(f"{name!r} cannot be the name of a header")
-        if _BREAK.search(value) is not None:
-            raise ConfigurationError(f"the value of the header {name!r} holds a line break or a NUL")
-    return {name.lower(): value for name, value in headers.items()}
-
-
 def _quoted(match: Match) -> str:
-    if match.etag is None:
-        raise NotSupportedError("S3 compares ETags, and this state has none; take it from head, get or put")
-    return "*" if match.etag == "*" else f'"{_plain("etag", match.etag)}"'
-
-
-def _plain(name: str, value: str) -> str:
-    if _UNSAFE.search(value) is not None:
-        raise ConfigurationError(f"{name} can hold printable ASCII only, not {value!r}")
-    return value
+    return quoted_etag(match, "S3")
 
 
 # --- what is answered -----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from aiostore import checksums
 from aiostore._http import xml
 from aiostore._http.bucket_xml import parse_uploads, split_marker
 from aiostore._http.document import discard
+from aiostore._http.request_headers import lower_case
 from aiostore._http.status import unquote_etag
 from aiostore.body import Body
 from aiostore.drivers import s3_etags
@@ -26,7 +27,6 @@ from aiostore.drivers.s3_headers import (
     checksum_from_hex,
     customer_key,
     demand_of,
-    lower_case,
     read_headers,
     source_conditions,
     target_conditions,
