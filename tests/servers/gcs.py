@@ -42,8 +42,8 @@ class StrictGCSEndpoint(Endpoint):
             return str(json.load(answer)["access_token"])
 
     def asked(self) -> dict[str, list[str]]:
-        """The clients that have asked for each route, by the first word of their User-Agent."""
-        with urllib.request.urlopen(f"{self.url}/_tests") as answer:
+        """The clients that have asked for each route since this was called, by the first word of their User-Agent."""
+        with urllib.request.urlopen(f"{self.url}/_tests?forget") as answer:
             content = json.load(answer)
         routes: dict[str, list[str]] = content["asked"]
         return routes

@@ -126,6 +126,8 @@ class Application:
         path = raw.partition("?")[0]
         if path == "/_tests":
             asked = {name: sorted(self.asked[name]) for name in self.routes}
+            if "forget" in request.query:
+                self.asked.clear()
             return web.json_response({"asked": asked, "account": self.accounts.info})
         try:
             for name, method, pattern, answer in self._open:

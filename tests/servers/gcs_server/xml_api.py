@@ -26,6 +26,7 @@ from tests.servers.gcs_server.state import (
     State,
     check_conditions,
     check_digests,
+    crc32c,
     md5,
     now,
 )
@@ -164,7 +165,8 @@ class XMLAPI:
             raise Refusal(400, "invalid", "A part number is 1 to 10000.")
         etag = f'"{md5(asked.body)}"'
         upload.parts[number] = (asked.body, etag)
-        return web.Response(status=200, headers={"ETag": etag})
+        given = asked.xml_digests().get("crc32c") or crc32c(asked.body)
+        return web.Response(status=200, headers={"ETag": etag, "x-goog-hash": f"crc32c={given}"})
 
     async def list_parts(self, asked: Asked) -> web.Response:
         upload = self._upload(asked)
