@@ -16,7 +16,7 @@ from aiostore._engine import decoding, encoding, listing, options, own_write, re
 from aiostore._engine import delete as _delete
 from aiostore._engine.context import Context
 from aiostore._engine.object_stream import Stream
-from aiostore._engine.window import Window
+from aiostore._engine.window import FIRST, Window
 from aiostore.capabilities import Capabilities
 from aiostore.errors import (
     ConfigurationError,
@@ -103,7 +103,7 @@ class CoreStore:
                 retry_budget=budget,
                 limits=limits,
                 integrity=integrity,
-                reads=Window(limits.reads, adaptive=limits.adaptive),
+                reads=Window(limits.reads, adaptive=limits.adaptive, first=FIRST),
                 writes=Window(limits.writes, adaptive=limits.adaptive),
             ),
             prefix,

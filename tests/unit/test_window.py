@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from aiostore._engine.window import BEGIN, Window
+from aiostore._engine.window import BEGIN, FIRST, Window, occupied
 
 
 def simulate(
@@ -93,3 +93,47 @@ def test_nothing_is_under_way_when_all_has_ended() -> None:
     window = new(24)
     simulate(window, 2, alone=60, shared=10_000)
     assert window.under_way == 0
+
+
+def watching(limit: int, share: float) -> Window:
+    """One whose thread works for this share of its time."""
+    return Window(limit, first=FIRST, clock=lambda: clock[0], occupied=lambda: clock[0] * share)
+
+
+@pytest.mark.parametrize(("share", "width"), [(0.3, BEGIN), (1.0, FIRST)])
+def test_it_opens_within_milliseconds_if_the_thread_has_time_for_more(share: float, width: int) -> None:
+    window = watching(64, share)
+    window.begin()
+    for _ in range(20):
+        clock[0] += 0.001
+        while window.has_room():
+            window.begin()
+    assert window.under_way == width
+
+
+def test_it_opens_to_its_limit_at_most() -> None:
+    window = watching(5, 0.0)
+    window.begin()
+    for _ in range(20):
+        clock[0] += 0.001
+        while window.has_room():
+            window.begin()
+    assert window.under_way == 5
+
+
+def test_a_busy_thread_keeps_the_fewest_transfers_that_bring_as_much() -> None:
+    window = watching(64, 1.0)
+    widths = simulate(window, 2, alone=1000, shared=1000)
+    assert widths[-1] == 1
+    assert max(widths) <= 2 * FIRST
+
+
+def test_a_thread_that_was_busy_by_chance_gets_its_transfers_all_the_same() -> None:
+    window = watching(64, 1.0)
+    widths = simulate(window, 20, alone=60, shared=60 * 32)
+    assert statistics.median(widths[len(widths) // 2 :]) >= BEGIN
+
+
+def test_the_time_that_a_thread_is_occupied_never_goes_back() -> None:
+    before = occupied()
+    assert 0 < before <= occupied() < before + 60
