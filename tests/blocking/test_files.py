@@ -21,6 +21,7 @@ from aiostore import Limits, MemoryStore
 from aiostore.blocking import BlockingStore
 from aiostore.blocking.files import WRITE_BUFFER
 from aiostore.budget import BUDGET
+from aiostore.handles import BinaryMode
 from tests.blocking.test_portal import run, until
 
 DATA = bytes(range(256)) * 2000
@@ -296,6 +297,15 @@ def test_a_writer_that_is_dropped_publishes_nothing(
         file = gc.collect()
     until(lambda: BUDGET.used == 0)
     assert not store.exists("new")
+
+
+@pytest.mark.parametrize("mode", ["rb", "wb", "r+b"])
+def test_an_unbuffered_file_that_is_dropped_warns_once_as_io_s_do(store: BlockingStore, mode: BinaryMode) -> None:
+    with pytest.warns(ResourceWarning, match="unclosed file") as caught:
+        store.open("k", mode, 0)
+        gc.collect()
+    assert len(caught) == 1
+    assert store["k"] == DATA
 
 
 def test_a_dropped_file_in_a_cycle_publishes_nothing(store: BlockingStore) -> None:

@@ -110,6 +110,12 @@ class RawFile(Ending, io.RawIOBase):
         self.name = name
         self.mode = mode
 
+    def close(self) -> None:
+        """Close; a writer publishes its object. Safe to repeat."""
+        if getattr(self, "_finalizing", False) and not self.closed:
+            self._dealloc_warn(self)  # of a buffer's raw file, the buffer has warned
+        super().close()
+
     def _close_base(self) -> None:
         io.RawIOBase.close(self)
 
