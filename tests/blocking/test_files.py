@@ -301,9 +301,9 @@ def test_a_writer_that_is_dropped_publishes_nothing(
 
 @pytest.mark.parametrize("mode", ["rb", "wb", "r+b"])
 def test_an_unbuffered_file_that_is_dropped_warns_once_as_io_s_do(store: BlockingStore, mode: BinaryMode) -> None:
+    files = [store.open("k", mode, 0)]
     with pytest.warns(ResourceWarning, match="unclosed file") as caught:
-        store.open("k", mode, 0)
-        gc.collect()
+        files.clear()
     assert len(caught) == 1
     assert store["k"] == DATA
 
