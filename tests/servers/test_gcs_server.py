@@ -190,7 +190,7 @@ class TestGoogleCloudStorage:
         assert [blob.name for blob in level] == ["a", "d", "é", "\U0001f600"]
         assert level.prefixes == {"b/"}
         below = client.list_blobs(bucket, prefix="b/", fields="items(name),nextPageToken")
-        assert [blob.name for blob in below] == names[1:4]
+        assert [(blob.name, blob.size) for blob in below] == [(name, None) for name in names[1:4]]
         offsets = client.list_blobs(bucket, start_offset="b/2", end_offset="é")
         assert [blob.name for blob in offsets] == ["b/2", "b/c/3", "d"]
 

@@ -120,6 +120,10 @@ def test_a_missing_part_of_a_conditional_completion_ends_the_upload() -> None:
     assert "no such multipart upload" in str(error)
 
 
+def test_a_copy_that_took_too_long_is_not_taken_for_a_missing_object() -> None:
+    assert not isinstance(meaning(410, operation="copy"), NotFoundError)
+
+
 def test_what_exists_already_is_told_from_another_condition() -> None:
     assert isinstance(meaning(412, demand="absent"), AlreadyExistsError)
     assert not isinstance(meaning(412, demand="match"), AlreadyExistsError)

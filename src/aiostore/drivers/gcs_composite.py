@@ -178,8 +178,7 @@ class GCSComposite(GCSConditions):
         sent = combined(parts).get("crc32c")
         if sent is not None and result.checksums.get("crc32c", sent) != sent:
             raise CorruptedError(
-                f"the service made generation {result.version} of other bytes than were sent: their CRC32C differs; "
-                "write it again",
+                "the service made the object of other bytes than were sent: their CRC32C differs; write it again",
                 key=key,
                 operation="complete_multipart",
                 store=self.location,

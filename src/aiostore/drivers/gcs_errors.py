@@ -182,6 +182,8 @@ def _meaning(failure: Failure, operation: str, key: str | None) -> Meaning:
         return _BAD_KEY
     if status == 400 and key is not None and len(key) * 4 > 1024 and len(key.encode()) > 1024:
         return _REASONS["KeyTooLongError"]
+    if status == 410 and operation == "copy":
+        return StoreError, "the service keeps what a copy has reached for a week, which is over; begin it again"
     if status == 404 and no_bucket(failure):
         return _REASONS["NoSuchBucket"]
     if status == 404 and operation in {"put_part", "list_parts", "complete_multipart"}:

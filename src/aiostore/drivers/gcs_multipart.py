@@ -95,10 +95,12 @@ class GCSMultipart(GCSComposite):
                 raise
             size = sum(part.size for part in parts)
             told = headers_to_meta(upload.key, response.headers, size)
-            sent = combined(parts)
             # Without the generation the ETag is kept back too: who needs one of them asks for both.
             etag = None if told.version is None else told.etag
-            return PutResult(etag=etag, version=told.version, size=size, checksums=told.checksums or sent)
+            checksums = {**combined(parts), **told.checksums}
+            result = PutResult(etag=etag, version=told.version, size=size, checksums=checksums)
+            self._compare(upload.key, parts, result)
+            return result
 
     async def abort_multipart(self, upload: Upload) -> None:
         with self.naming("abort_multipart", upload.key):

@@ -209,7 +209,9 @@ class XMLAPI:
         )  # fmt: skip
         del self._uploads[asked.query["uploadId"]]
         named = f"<Bucket>{asked.bucket}</Bucket><Key>{escape(asked.name)}</Key><ETag>{escape(made.xml_etag)}</ETag>"
-        return _xml(f"<CompleteMultipartUploadResult {_SPACE}>{named}</CompleteMultipartUploadResult>")
+        response = _xml(f"<CompleteMultipartUploadResult {_SPACE}>{named}</CompleteMultipartUploadResult>")
+        response.headers["x-goog-hash"] = f"crc32c={made.crc32c}"
+        return response
 
     async def abort(self, asked: Asked) -> web.Response:
         self._upload(asked)
