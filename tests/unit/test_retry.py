@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,12 +12,14 @@ from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import (
     ConnectionLostError,
     NotFoundError,
+    PermissionDeniedError,
     PreconditionFailedError,
     RateLimitedError,
+    StoreError,
     TransientError,
     UnavailableError,
 )
-from aiostore.types import GetOptions, ObjectMeta, PutOptions, PutResult
+from aiostore.types import DeleteOptions, DeleteResult, GetOptions, ObjectMeta, PutOptions, PutResult
 from aiostore.wrappers.retry import Backoff, RetryBudget, RetryDriver
 
 QUICK = RetryPolicy(first_delay=0)
@@ -173,3 +176,50 @@ async def test_a_store_uses_the_policy_it_was_given() -> None:
         with pytest.raises(TransientError):
             await store.head("k")
     assert driver.calls == 2
+
+
+class Half(MemoryDriver):
+    """Deletes a key only when it is asked as often as its error list is long; notes what it was asked."""
+
+    def __init__(self, **errors: list[StoreError]) -> None:
+        super().__init__()
+        self.errors = errors
+        self.asked: list[list[str]] = []
+
+    async def delete_many(self, keys: Sequence[str], options: DeleteOptions) -> Sequence[DeleteResult]:
+        self.asked.append(list(keys))
+        if self.errors.get("all"):
+            raise self.errors["all"].pop(0)
+        return [DeleteResult(key=key, error=self.errors[key].pop(0) if self.errors.get(key) else None) for key in keys]
+
+
+async def test_of_a_bulk_delete_what_may_help_is_sent_again() -> None:
+    busy, never = UnavailableError("busy"), PermissionDeniedError("never")
+    driver = Half(b=[busy], c=[never], d=[busy, RateLimitedError("slower")])
+    results = await RetryDriver(driver, QUICK).delete_many(["a", "b", "c", "d"], DeleteOptions())
+    assert [(result.key, result.error) for result in results] == [("a", None), ("b", None), ("c", never), ("d", None)]
+    assert driver.asked == [["a", "b", "c", "d"], ["b", "d"], ["d"]]
+
+
+async def test_a_bulk_delete_gives_up_key_by_key(delays: list[float]) -> None:
+    errors: list[StoreError] = [UnavailableError(str(number)) for number in range(9)]
+    driver = Half(b=errors)
+    results = await RetryDriver(driver, RetryPolicy(attempts=3)).delete_many(["a", "b"], DeleteOptions())
+    assert [str(result.error) for result in results] == ["None", "2"]
+    assert (len(driver.asked), len(delays)) == (3, 2)
+
+
+async def test_a_bulk_delete_that_fails_as_a_whole_later_keeps_what_is_known() -> None:
+    driver = Half(b=[UnavailableError("busy")])
+    first = await RetryDriver(driver, RetryPolicy(attempts=1)).delete_many(["a", "b"], DeleteOptions())
+    assert [str(result.error) for result in first] == ["None", "busy"]
+    driver = Half(b=[UnavailableError("busy")])
+
+    async def refuse(keys: Sequence[str], options: DeleteOptions) -> Sequence[DeleteResult]:
+        results = await Half.delete_many(driver, keys, options)
+        driver.errors["all"] = [PermissionDeniedError("revoked")]
+        return results
+
+    driver.delete_many = refuse  # type: ignore[method-assign]  # what answers first refuses then
+    results = await RetryDriver(driver, QUICK).delete_many(["a", "b"], DeleteOptions())
+    assert [str(result.error) for result in results] == ["None", "revoked"]

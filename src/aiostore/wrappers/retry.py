@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from typing import TypeVar, TypeVarTuple
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar, TypeVarTuple
 
 from aiostore.errors import StoreError, TransientError
 from aiostore.policies import RetryPolicy
 from aiostore.protocol import Driver
+from aiostore.types import DeleteOptions, DeleteResult
 from aiostore.wrappers.wrapper import Wrapper
 
 T = TypeVar("T")
@@ -95,6 +96,28 @@ class RetryDriver(Wrapper):
 
     def rewrap(self, inner: Driver) -> Driver:
         return RetryDriver(inner, self.policy, self.budget)
+
+    def delete_many(self, keys: Sequence[str], options: DeleteOptions) -> Coroutine[Any, Any, Sequence[DeleteResult]]:
+        return self._delete_many(keys, options)
+
+    async def _delete_many(self, keys: Sequence[str], options: DeleteOptions) -> Sequence[DeleteResult]:
+        """A request that succeeds may tell of keys that did not: these alone are sent again."""
+        results = list(await super().delete_many(keys, options))
+        backoff = Backoff(self.policy, self.budget)
+        while failed := [number for number, one in enumerate(results) if isinstance(one.error, TransientError)]:
+            error = results[failed[0]].error
+            assert isinstance(error, TransientError)  # noqa: S101  # it was chosen for that
+            try:
+                await backoff.wait(error)
+                again = await super().delete_many([keys[number] for number in failed], options)
+            except StoreError as refusal:
+                if refusal is not error:
+                    for number in failed:
+                        results[number] = DeleteResult(key=keys[number], error=refusal)
+                break
+            for number, result in zip(failed, again, strict=True):
+                results[number] = result
+        return results
 
     async def around(self, operation: str, key: str | None, call: Callable[[*Ts], Awaitable[T]], *arguments: *Ts) -> T:
         try:
