@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiostore import HTTPStore, Limits, RetryPolicy, S3Store, Store
+from aiostore import Capabilities, HTTPStore, Limits, RetryPolicy, S3Store, Store
+from aiostore.body import Buffers
+from aiostore.drivers.memory import MemoryDriver
+from aiostore.types import GetOptions, GetResult, ObjectMeta, PutOptions
 from tests.unit.raw_http import Request, serve
 
 DATA: Final = bytes(index * 7 % 251 for index in range(1000))
@@ -49,3 +53,27 @@ async def test_a_range_of_another_length_than_its_head_says_is_asked_for_again(
 
     async with serve(answer) as server, made(server.url, limits) as store:
         assert await store.get_range("key", 100, 200) == DATA[100:200]
+
+
+class Shrinking(MemoryDriver):
+    """Has no ETags and no suffix ranges, and its object becomes shorter behind the first look at it."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, suffix_range=False)
+
+    async def head(self, key: str, options: GetOptions) -> ObjectMeta:
+        meta = await super().head(key, options)
+        await self.put(key, Buffers((DATA[:500],)), PutOptions())
+        return replace(meta, etag=None, version=None)
+
+    async def get(self, key: str, options: GetOptions) -> GetResult:
+        result = await super().get(key, options)
+        result.meta = replace(result.meta, etag=None, version=None)
+        return result
+
+
+async def test_the_last_bytes_are_those_of_one_state() -> None:
+    async with Store(Shrinking(), retry=RETRY) as store:
+        await store.put("key", DATA[:550])
+        assert await store.get_range("key", -100) == DATA[400:500]

@@ -76,6 +76,8 @@ class Drain:
     async def _pour(self, result: GetResult) -> None:
         next_chunk = result.stream.next_chunk
         ahead = self.position - result.start
+        if ahead < 0:
+            raise ConnectionLostError(f"the answer begins at byte {result.start}, behind byte {self.position}")
         while self.position < self.stop:
             chunk = await next_chunk()
             if not chunk:
