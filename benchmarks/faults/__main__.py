@@ -15,10 +15,15 @@ from pathlib import Path
 
 from aiostore import NotSupportedError, S3Store, Store
 from benchmarks.clients import version
-from benchmarks.faults.calls import CLIENTS, IN_RANGES, MIB, RANGES, Boto3, Client
+from benchmarks.faults.calls import MIB, RANGES, Client
+from benchmarks.faults.calls_of_botocore import Boto3
+from benchmarks.faults.clients import CLIENTS, IN_RANGES
+from benchmarks.faults.table import Data
+from benchmarks.faults.table import report as report_whole
 from tests.faults.faults import CutResponse, Delay, Flip, LoseResponse
 from tests.faults.proxy import FaultProxy
 from tests.faults.relay import Request
+from tests.faults.table.s3 import CEPH, LOCALSTACK, S3Bucket
 from tests.servers.ceph import Ceph
 from tests.servers.localstack import LocalStack
 from tests.servers.running import shared
@@ -246,10 +251,11 @@ async def report(place: Place, clients: list[type[Client]]) -> None:
     rows = [[kind.name, *[await probe(kind, place) for probe in LOST.values()]] for kind in clients]
     print(table(["its answer is lost", *LOST], rows), "\n")
     rows = [[kind.name, *[await probe(kind, place) for probe in UPLOADS.values()]] for kind in clients]
-    print(table(["streamed upload", *UPLOADS], rows))
+    print(table(["streamed upload", *UPLOADS], rows), "\n")
 
 
-async def run(endpoint: S3Endpoint, clients: list[type[Client]]) -> None:
+async def run(endpoint: S3Endpoint, clients: list[type[Client]], *, whole: bool) -> None:
+    backend = CEPH if "Ceph" in endpoint.server else LOCALSTACK
     # What some clients leave behind is told by the tables.
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
     beside = S3Store(
@@ -258,12 +264,17 @@ async def run(endpoint: S3Endpoint, clients: list[type[Client]]) -> None:
         region=endpoint.region,
         access_key_id=endpoint.access_key_id,
         secret_access_key=endpoint.secret_access_key,
-        dialect="ceph" if "Ceph" in endpoint.server else "localstack",
+        dialect=backend.name,
     )
     async with beside:
         await beside.create_container()
         try:
             bucket = beside.location.removeprefix("s3://").strip("/")
+            if whole:
+                await report_whole(
+                    S3Bucket(backend=backend, endpoint=endpoint, name=bucket), clients, Data(DATA, SMALL)
+                )
+                return
             # By boto3, so that the objects have the checksum that most clients know.
             async with Boto3(endpoint, endpoint.url, bucket) as writer:
                 await writer.put("object", DATA)
@@ -276,6 +287,7 @@ async def run(endpoint: S3Endpoint, clients: list[type[Client]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("--server", choices=sorted(SERVERS), default="localstack", help="started if none is shared")
+    parser.add_argument("--whole", action="store_true", help="the whole table of faults, which takes some minutes")
     parser.add_argument("--clients", default="", help="names, separated by commas; all that are installed by default")
     options = parser.parse_args()
     wanted = set(options.clients.split(",")) - {""}
@@ -288,11 +300,11 @@ def main() -> None:
     kind = SERVERS[options.server]
     running = shared(kind)
     if running is not None:
-        asyncio.run(run(running, clients))
+        asyncio.run(run(running, clients, whole=options.whole))
         return
     server = kind()
     try:
-        asyncio.run(run(server.start(), clients))
+        asyncio.run(run(server.start(), clients, whole=options.whole))
     finally:
         server.stop()
 
