@@ -22,9 +22,11 @@ from aiostore import (
     Limits,
     NotFoundError,
     NotSupportedError,
+    RetryPolicy,
     Store,
     SwiftStore,
     TransientError,
+    UnavailableError,
 )
 from aiostore._http.document import discard
 from aiostore.body import Buffers
@@ -32,6 +34,8 @@ from aiostore.drivers.swift import SwiftDriver
 from aiostore.drivers.swift_dialect import read_info
 from aiostore.testing.conformance.suite import payload
 from aiostore.types import CopyOptions, GetOptions, PutOptions
+from tests.faults.faults import Answer
+from tests.faults.proxy import FaultProxy
 from tests.servers.ceph import CephEndpoint
 from tests.servers.swift import SwiftEndpoint
 
@@ -522,3 +526,15 @@ async def test_wrong_credentials_are_told_apart_from_a_missing_service(swift_s3:
     async with make_store(swift_s3, "any", auth_url=f"{swift_s3.url}/nothing/auth/v1.0") as store:
         with pytest.raises((ConfigurationError, UnauthenticatedError)):
             await store.get("key")
+
+
+async def test_a_listing_that_cannot_be_read_is_an_error_of_the_service(swift_s3: SwiftEndpoint, swift: Store) -> None:
+    body = b'[{"name": "a", "last_modified": "yesterday"}]'
+    async with FaultProxy(swift_s3.url) as proxy:
+        proxy.inject(Answer(status=200, body=body), method="GET", times=None)
+        name = swift.location.removeprefix("swift://")
+        options: dict[str, Any] = {"storage_url": f"{proxy.url}/v1/AUTH_test", "retry": RetryPolicy(attempts=1)}
+        async with make_store(swift_s3, name, **options) as store:
+            for listing in (store.list(), store.list_versions()):
+                with pytest.raises(UnavailableError, match="cannot be read"):
+                    await anext(aiter(listing))

@@ -100,7 +100,7 @@ recon_cache_path = {self.directory}/recon
 pipeline = healthcheck {kind}-server
 [app:{kind}-server]
 use = egg:swift#{kind}
-[filter:healthcheck]
+{_PATIENT}[filter:healthcheck]
 use = egg:swift#healthcheck
 """
 
@@ -113,6 +113,13 @@ use = egg:swift#memcache
 memcache_servers = 127.0.0.1:{memcached}
 """
 
+
+_PATIENT = """\
+conn_timeout = 10
+node_timeout = 60
+container_update_timeout = 60
+"""
+"""A container that hears of an object too late would not list it: nobody catches up on that here."""
 
 _SWIFT = """\
 [swift-hash]
@@ -145,6 +152,8 @@ proxy-logging proxy-server
 use = egg:swift#proxy
 allow_account_management = true
 account_autocreate = true
+conn_timeout = 10
+node_timeout = 60
 [filter:s3api]
 use = egg:swift#s3api
 location = us-east-1

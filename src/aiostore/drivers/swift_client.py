@@ -159,13 +159,28 @@ class Client:
         Raises:
             UnavailableError: if it is not JSON.
         """
-        headers = {"accept": "application/json", **headers}
-        response = await self.send(operation, method, key, headers, query, body, slow=slow)
+        data = await self.fetch(operation, method, key, headers, query, body, slow=slow)
         try:
-            data = await read_document(response)
             return json.loads(data) if data else None
         except ValueError as error:
             raise self.unreadable(operation, key) from error
+
+    async def fetch(
+        self,
+        operation: str,
+        method: str,
+        key: str | None,
+        headers: Mapping[str, str] = NOTHING,
+        query: str = "",
+        body: Body | None = None,
+        *,
+        slow: bool = False,
+    ) -> bytes:
+        """The same, as it was sent."""
+        headers = {"accept": "application/json", **headers}
+        response = await self.send(operation, method, key, headers, query, body, slow=slow)
+        try:
+            return await read_document(response)
         except StoreError as failed:
             raise failed.locate(key=key, operation=operation, store=self.store) from failed.__cause__
 

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from aiostore._http.document import discard
-from aiostore._http.status import unquote_etag
 from aiostore.body import Buffers
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.sigv4 import encode_query
 from aiostore.drivers.swift_bulk import delete_paths
 from aiostore.drivers.swift_client import Client
 from aiostore.drivers.swift_dialect import Dialect
+from aiostore.drivers.swift_listing import Listed, read_page, read_version
 from aiostore.drivers.swift_segments import SegmentContainer, is_static
-from aiostore.drivers.swift_slo import moment
 from aiostore.errors import (
     AlreadyExistsError,
     NotFoundError,
@@ -33,16 +32,11 @@ from aiostore.types import (
     DeleteResult,
     ListOptions,
     ListPage,
-    ObjectMeta,
-    ObjectVersion,
     VersionPage,
-    object_meta,
 )
 
 _AT_ONCE: Final = 32
 """Objects whose heads are asked for at a time, before a bulk delete that may meet large ones."""
-
-_MARKER: Final = "swift_versions_deleted"
 
 
 class SwiftContainer(BaseDriver):
@@ -58,21 +52,21 @@ class SwiftContainer(BaseDriver):
             most = self._dialect.page_size if info is None else min(info.page_size, self._dialect.page_size)
             limit = min(options.limit or most, most)
             try:
-                entries = await self._list("list_page", options, limit)
+                found = await self._list(options, limit)
             except PreconditionFailedError:
                 # This cluster's pages are smaller than usual.
                 limit = min(limit, (await self._client.learn()).page_size)
-                entries = await self._list("list_page", options, limit)
-            objects, prefixes, last = _read_entries(entries)
+                found = await self._list(options, limit)
+            objects, prefixes, last = found
+            # A gateway may cut a page short, and says nowhere that there is more.
+            full = len(objects) + len(prefixes) >= limit if self._dialect.full_pages else last is not None
             if options.delimiter and not (options.prefix or options.page_token or self._dialect.leading_slashes):
                 hidden = ListOptions(prefix=options.delimiter)
-                if options.delimiter not in prefixes and await self._list("list_page", hidden, 1):
+                if options.delimiter not in prefixes and (await self._list(hidden, 1)).last is not None:
                     prefixes = sorted([options.delimiter, *prefixes])
-        # A gateway may cut a page short, and says nowhere that there is more.
-        full = len(entries) >= limit if self._dialect.full_pages else bool(entries)
         return ListPage(objects=objects, common_prefixes=prefixes, next_token=last if full else None)
 
-    async def _list(self, operation: str, options: ListOptions, limit: int) -> Sequence[Mapping[str, object]]:
+    async def _list(self, options: ListOptions, limit: int) -> Listed:
         pairs = [("format", "json"), ("limit", str(limit))]
         if options.prefix:
             pairs.append(("prefix", options.prefix))
@@ -80,8 +74,11 @@ class SwiftContainer(BaseDriver):
             pairs.append(("delimiter", options.delimiter))
         if marker := options.page_token or options.start_after:
             pairs.append(("marker", marker))
-        answer = await self._client.ask(operation, "GET", None, query=encode_query(pairs))
-        return self._entries(answer, operation)
+        data = await self._client.fetch("list_page", "GET", None, query=encode_query(pairs))
+        try:
+            return read_page(data)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise self._client.unreadable("list_page", None) from error
 
     def _entries(self, answer: object, operation: str) -> Sequence[Mapping[str, object]]:
         if not isinstance(answer, list):
@@ -144,8 +141,10 @@ class SwiftContainer(BaseDriver):
             pairs += [("marker", key), ("version_marker", version)]
         with self.naming("list_versions", prefix):
             answer = await self._client.ask("list_versions", "GET", None, query=encode_query(pairs))
-            entries = self._entries(answer, "list_versions")
-            versions = [_read_version(entry) for entry in entries]
+            try:
+                versions = [read_version(entry) for entry in self._entries(answer, "list_versions")]
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise self._client.unreadable("list_versions", None) from error
         if not versions:
             return VersionPage()
         last = versions[-1].meta
@@ -204,40 +203,3 @@ class SwiftContainer(BaseDriver):
         return ContainerPage(
             containers=[Container(name=name) for name in names], next_token=names[-1] if names else None
         )
-
-
-def _read_entries(entries: Sequence[Mapping[str, Any]]) -> tuple[list[ObjectMeta], list[str], str | None]:
-    """The objects and common prefixes of a page, and the last of them all."""
-    objects: list[ObjectMeta] = []
-    prefixes: list[str] = []
-    for entry in entries:
-        if "subdir" in entry:
-            prefixes.append(entry["subdir"])
-        else:
-            objects.append(_read_object(entry))
-    last = entries[-1] if entries else {}
-    name = last.get("subdir") or last.get("name")
-    return objects, prefixes, None if name is None else str(name)
-
-
-def _read_object(entry: Mapping[str, Any], version: str | None = None) -> ObjectMeta:
-    """One entry as it came: this is done ten thousand times for a page."""
-    get = entry.get
-    large = get("slo_etag")
-    return object_meta(
-        entry["name"],
-        get("bytes") or 0,
-        moment(get("last_modified")),
-        get("hash") if large is None else unquote_etag(large),
-        version,
-        get("content_type"),
-    )
-
-
-def _read_version(entry: Mapping[str, object]) -> ObjectVersion:
-    version = entry.get("version_id")
-    return ObjectVersion(
-        meta=_read_object(entry, None if version is None else str(version)),
-        is_latest=entry.get("is_latest") is not False,
-        is_delete_marker=_MARKER in str(entry.get("content_type", "")),
-    )

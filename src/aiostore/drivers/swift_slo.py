@@ -10,7 +10,6 @@ import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, cast
 
 from aiostore import checksums
@@ -22,6 +21,7 @@ from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.swift_client import Client
 from aiostore.drivers.swift_dialect import Dialect
 from aiostore.drivers.swift_headers import check_name, lower_case, mark_segments, refuse_conditions, write_headers
+from aiostore.drivers.swift_listing import moment
 from aiostore.drivers.swift_segments import UPLOADS, SegmentContainer, key_of
 from aiostore.errors import ConfigurationError, NotFoundError, StoreError, UnavailableError
 from aiostore.types import (
@@ -217,14 +217,6 @@ class SwiftLargeObjects(BaseDriver):
     async def _send_copy(self, operation: str, source: str, headers: dict[str, str], options: CopyOptions) -> Response:
         """Send a copy, also of what Swift's conditions do not hold for."""
         raise NotImplementedError
-
-
-def moment(value: object) -> datetime | None:
-    """The time in a listing, which is UTC without saying so."""
-    if not isinstance(value, str):
-        return None
-    # Without a zone on Swift, with a Z on a gateway.
-    return datetime.fromisoformat(value if value.endswith("Z") else value + "Z")
 
 
 def _part(entry: Mapping[str, object]) -> Part:
