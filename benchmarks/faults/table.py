@@ -109,6 +109,7 @@ class ReadSeveral(ReadOnce):
 
 class Put(Operation):
     name = "put"
+    wrong = "writes wrong bytes"
 
     async def act(self, client: Client, prefix: str, data: Data) -> object:
         await client.put(f"{prefix}object", data.small)

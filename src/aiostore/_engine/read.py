@@ -159,7 +159,7 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
             algorithm = checksums.best(result.checksums)
             wanted = None if algorithm is None else verify.Expected(algorithm, result.checksums[algorithm])
         elif (
-            (result.range_checksums or meta.checksums or context.integrity == "require")
+            (checksums.MD5_OF_PARTS in meta.checksums or result.range_checksums or context.integrity == "require")
             and checksums.best(meta.checksums) is None
             and is_whole(options)
         ):

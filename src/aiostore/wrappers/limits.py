@@ -181,7 +181,7 @@ class LimitDriver(Wrapper):
     """Lets at most ``limit`` reads, and as many writes, of one event loop be under way; siblings share the permits.
 
     It stands inside the retries, so nobody holds a permit while backing off. The permit of a ``get`` is held until its
-    body was read or closed: whoever gets a body drains it without waiting for somebody else.
+    body was read or closed: whoever gets a body drains it without waiting for somebody else, or gives the permit back.
     """
 
     __slots__ = ("_adaptive", "_last", "_limit", "_loops")
