@@ -30,9 +30,6 @@ PATIENCE, IDLE = 0.05, 0.2
 """A range that takes longer than so many seconds, with the processor at work for less than that share of them, waits
 for the link: several share it better."""
 
-ROUNDS = 4
-"""Rounds of the loop in which what a socket has becomes a chunk: one each for the socket, its reader and the range."""
-
 
 class Range:
     """One range on its way: the chunks that have arrived and were not handed out yet."""
@@ -232,13 +229,10 @@ class ReadAhead:
         """Whether the next chunk has arrived."""
         return bool(self._ranges and self._ranges[0].chunks)
 
-    async def is_soon(self) -> bool:
-        """Whether the next chunk has arrived, or does while the loop goes round: a service that is near is so quick."""
-        rounds = ROUNDS if self._alone else 0
-        while not self.at_hand and rounds:
-            await asyncio.sleep(0)
-            rounds -= 1
-        return self.at_hand
+    @property
+    def is_near(self) -> bool:
+        """Whether the processor is the limit, so that bytes come as soon as somebody waits for them."""
+        return self._alone
 
     @property
     def algorithm(self) -> str | None:

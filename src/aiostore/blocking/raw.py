@@ -26,8 +26,8 @@ from aiostore.types import Buffer, ObjectMeta, PutResult
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-AT_HAND = 4 * 1024**2
-"""Bytes that one way through the loop brings at most, beyond what was asked for."""
+AT_HAND = 2 * 1024**2
+"""Bytes that one way through the loop brings at most, unless more was asked for: they fit into a processor's cache."""
 
 
 class Ending:
@@ -174,6 +174,7 @@ class RawReader(RawFile):
         self._portal.run(file.__aenter__())
         self._position = 0
         self._expected = 0
+        self._worth = 0
 
     @property
     def meta(self) -> ObjectMeta:
@@ -207,6 +208,7 @@ class RawReader(RawFile):
         if position != self._position:
             self._let_held_go()
             self._position = position
+            self._worth = 0
         return position
 
     def expect(self, size: int) -> None:
@@ -268,7 +270,9 @@ class RawReader(RawFile):
         want, self._expected = max(room, self._expected), 0
         if not room or self._ended(self._position):
             return False
-        self._held = self._portal.run(self._file.fetch(self._position, want, max(want, AT_HAND)))
+        # Who reads in order is brought more each time, as a way through the loop costs as much as copying 256 KiB.
+        self._worth = min(2 * max(want, self._worth), AT_HAND)
+        self._held = self._portal.run(self._file.fetch(self._position, want, self._worth, max(want, AT_HAND)))
         self._held.reverse()
         return bool(self._held)
 

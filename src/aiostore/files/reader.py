@@ -164,13 +164,14 @@ class BinaryReader(BinaryFile):
             return line
         raise StopAsyncIteration
 
-    async def fetch(self, position: int, want: int, most: int) -> list[Buffer]:
+    async def fetch(self, position: int, want: int, worth: int, most: int) -> list[Buffer]:
         """``want`` bytes from ``position`` on unless the end is nearer; with what is at hand, about ``most`` bytes.
 
-        For buffers that are kept elsewhere: the pieces come as they are, without being joined.
+        ``worth`` bytes are waited for where that takes no longer than it takes the processor. For buffers that are kept
+        elsewhere: the pieces come as they are, without being joined.
         """
         self._check()
-        return await self._alone(self._fetch(position, want, most))
+        return await self._alone(self._fetch(position, want, worth, most))
 
     # --- out of the buffer
 
@@ -221,7 +222,7 @@ class BinaryReader(BinaryFile):
             return bytes(self._cut(size))
         return b""
 
-    async def _fetch(self, position: int, want: int, most: int) -> list[Buffer]:
+    async def _fetch(self, position: int, want: int, worth: int, most: int) -> list[Buffer]:
         await self._opened()
         self.move(position)
         pieces: list[Buffer] = []
@@ -229,7 +230,8 @@ class BinaryReader(BinaryFile):
         while count < most and position + count < self._size:
             piece = self._cut(len(self._buffer))
             if not piece:
-                if count >= want and (self._ahead is None or not await self._ahead.is_soon()):
+                ahead = self._ahead
+                if count >= want and not (ahead and (ahead.at_hand or (ahead.is_near and count < worth))):
                     break
                 await self._load(max(want - count, 1))
                 continue
