@@ -1,7 +1,7 @@
 """What a blocking call costs beside `asyncio.run_coroutine_threadsafe`: `python -m benchmarks.bridge`.
 
 Prints microseconds for a coroutine that does nothing and for a small get from memory, interleaved, medians of the
-rounds, and the ratio. Each way has an event loop of its own in a thread.
+rounds, by the clock and of processor time, and the ratios. Each way has an event loop of its own in a thread.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ async def nothing() -> None:
     return
 
 
-def cost(call: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def cost(call: Callable[[], object]) -> tuple[float, float]:
+    """Microseconds of a call, by the clock and of the processor."""
+    begun, used = time.perf_counter(), time.process_time()
     for _ in range(CALLS):
         call()
-    return (time.perf_counter() - begun) / CALLS * 1e6
+    return (time.perf_counter() - begun) / CALLS * 1e6, (time.process_time() - used) / CALLS * 1e6
 
 
 def main() -> None:
@@ -51,14 +52,17 @@ def main() -> None:
         },
     }
     for work, ways in calls.items():
-        found: dict[str, list[float]] = {way: [] for way in ways}
+        found: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
         for _ in range(ROUNDS):
             for way, call in ways.items():
                 found[way].append(cost(call))
-        base = statistics.median(found["run_coroutine_threadsafe"])
-        for way, costs in found.items():
-            median = statistics.median(costs)
-            print(f"{work:22} {way:26} {median:8.1f} us {median / base:6.2f}x")
+        medians = {
+            way: [statistics.median(column) for column in zip(*costs, strict=True)] for way, costs in found.items()
+        }
+        base = medians["run_coroutine_threadsafe"]
+        for way, (clock, processor) in medians.items():
+            ratios = f"{clock / base[0]:6.2f}x {processor:8.1f} us of the processor {processor / base[1]:6.2f}x"
+            print(f"{work:22} {way:26} {clock:8.1f} us {ratios}")
 
 
 if __name__ == "__main__":
