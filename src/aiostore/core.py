@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from aiostore._engine import decoding, encoding, listing, options, own_write, re
 from aiostore._engine import delete as _delete
 from aiostore._engine.context import Context
 from aiostore._engine.object_stream import Stream
-from aiostore._engine.window import FIRST, Window
+from aiostore._engine.window import FIRST_READS, FIRST_WRITES, Window
 from aiostore.capabilities import Capabilities
 from aiostore.errors import (
     ConfigurationError,
@@ -103,8 +104,15 @@ class CoreStore:
                 retry_budget=budget,
                 limits=limits,
                 integrity=integrity,
-                reads=Window(limits.reads, adaptive=limits.adaptive, first=FIRST),
-                writes=Window(limits.writes, adaptive=limits.adaptive),
+                reads=Window(limits.reads, adaptive=limits.adaptive, first=FIRST_READS),
+                writes=Window(
+                    limits.writes,
+                    adaptive=limits.adaptive,
+                    first=FIRST_WRITES,
+                    opened=limits.writes,
+                    # Payloads are hashed in other threads.
+                    occupied=time.process_time,
+                ),
             ),
             prefix,
             None,

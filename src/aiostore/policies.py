@@ -61,7 +61,7 @@ class Limits:
 
     requests: int = 256
     reads: int = 24
-    writes: int = 24
+    writes: int = 32
     part_size: int = 8 * 1024**2
     gap: int = 1024**2
     max_decompressed_size: int = 16 * 1024**3

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import heapq
 import statistics
 
 import pytest
 
-from aiostore._engine.window import BEGIN, FIRST, Window, occupied
+from aiostore import Limits, Store
+from aiostore._engine.window import BEGIN, FIRST_READS, Window, occupied
+from aiostore.capabilities import PartLimits
+from aiostore.drivers.memory import MemoryDriver
+from aiostore.testing import EVERY, FaultyDriver, Hold
 
 
 def simulate(
@@ -97,10 +102,10 @@ def test_nothing_is_under_way_when_all_has_ended() -> None:
 
 def watching(limit: int, share: float) -> Window:
     """One whose thread works for this share of its time."""
-    return Window(limit, first=FIRST, clock=lambda: clock[0], occupied=lambda: clock[0] * share)
+    return Window(limit, first=FIRST_READS, clock=lambda: clock[0], occupied=lambda: clock[0] * share)
 
 
-@pytest.mark.parametrize(("share", "width"), [(0.3, BEGIN), (1.0, FIRST)])
+@pytest.mark.parametrize(("share", "width"), [(0.3, BEGIN), (1.0, FIRST_READS)])
 def test_it_opens_within_milliseconds_if_the_thread_has_time_for_more(share: float, width: int) -> None:
     window = watching(64, share)
     window.begin()
@@ -125,7 +130,7 @@ def test_a_busy_thread_keeps_the_fewest_transfers_that_bring_as_much() -> None:
     window = watching(64, 1.0)
     widths = simulate(window, 2, alone=1000, shared=1000)
     assert widths[-1] == 1
-    assert max(widths) <= 2 * FIRST
+    assert max(widths) <= 2 * FIRST_READS
 
 
 def test_a_thread_that_was_busy_by_chance_gets_its_transfers_all_the_same() -> None:
@@ -137,3 +142,15 @@ def test_a_thread_that_was_busy_by_chance_gets_its_transfers_all_the_same() -> N
 def test_the_time_that_a_thread_is_occupied_never_goes_back() -> None:
     before = occupied()
     assert 0 < before <= occupied() < before + 60
+
+
+async def test_more_parts_join_those_that_wait_for_the_service() -> None:
+    hold = Hold(primitive="put_part", calls=EVERY)
+    driver = FaultyDriver(MemoryDriver(parts=PartLimits(min_size=1, max_size=1000)), [hold])
+    async with Store(driver, limits=Limits(part_size=1000, writes=20)) as store:
+        writing = asyncio.create_task(store.put("key", bytes(100_000)))
+        async with asyncio.timeout(10):
+            while sum(call.primitive == "put_part" for call in driver.calls) < 20:
+                await asyncio.sleep(0.001)
+        hold.released.set()
+        assert (await writing).size == 100_000

@@ -144,7 +144,8 @@ class Multipart:
                 len(self._tasks) < self._concurrency and (self._fixed or self._context.writes.has_room())
             ):
                 return
-            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            patience = None if self._fixed else self._context.writes.patience
+            await asyncio.wait(self._tasks, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
 
     def drop(self, reservation: Reservation | None) -> None:
         """Give back a reservation whose part is not sent."""

@@ -9,8 +9,8 @@ from pathlib import Path
 BEGIN = 16
 """Transfers at once before anything was measured."""
 
-FIRST = 2
-"""Transfers at once before it is known whether the processor has time for more."""
+FIRST_READS, FIRST_WRITES = 2, 8
+"""The same where the window opens by itself as long as the processor has time for more."""
 
 LOOK = 0.005
 """Seconds between two looks at how much time it has."""
@@ -51,13 +51,13 @@ class Window:
     time a quarter of the width is tried and, in turn, twice the width, as links change. Rounds in which the caller, not
     the link, set the pace are not judged.
 
-    One that begins with ``first`` doubles every few milliseconds, up to BEGIN, as long as the thread that asks for more
-    has time left. Where it has none, as with TLS on a fast network, a quarter is tried before the double: a few
-    transfers stay in the processor's caches, and are faster than many.
+    One that begins with ``first`` doubles every few milliseconds, up to ``opened``, while there is processor time left;
+    ``occupied`` tells how much was used. Where none is left, as with TLS on a fast network, a quarter is tried before
+    the double: a few transfers stay in the processor's caches, and are faster than many.
     """
 
     __slots__ = ("_begun", "_best", "_bytes", "_clock", "_down", "_full", "_limit", "_looked", "_moved", "_occupied",
-                 "_opening", "_rounds", "_settled", "_surplus", "_wait", "_watching", "nearest", "size",
+                 "_opened", "_opening", "_rounds", "_settled", "_surplus", "_wait", "_watching", "nearest", "size",
                  "under_way")  # fmt: skip
 
     def __init__(
@@ -66,6 +66,7 @@ class Window:
         *,
         adaptive: bool = True,
         first: int = BEGIN,
+        opened: int = BEGIN,
         clock: Callable[[], float] = time.monotonic,
         occupied: Callable[[], float] = occupied,
     ) -> None:
@@ -76,7 +77,8 @@ class Window:
         self._down = False
         self._wait = ROUNDS
         self._settled = self.size = min(first, limit) if adaptive else limit
-        self._watching = self._opening = self.size < min(BEGIN, self._limit)
+        self._opened = min(opened, self._limit)
+        self._watching = self._opening = self.size < self._opened
         self._looked = (0.0, 0.0)
         self._rounds = 0
         self._surplus = 0
@@ -100,6 +102,11 @@ class Window:
                 self._looked = self._clock(), self._occupied()
         return False
 
+    @property
+    def patience(self) -> float | None:
+        """Seconds after which there may be room without the end of a transfer; None if there will be none."""
+        return LOOK if self._opening else None
+
     def _open(self) -> bool:
         """Whether there is time for more transfers than there are."""
         if not self._full or self._clock() - self._looked[0] < LOOK:
@@ -107,8 +114,8 @@ class Window:
         if self._is_busy():
             self._looked = self._clock(), self._occupied()
             return False
-        self._settled = self.size = min(2 * self.size, BEGIN, self._limit)
-        self._opening = self.size < min(BEGIN, self._limit)
+        self._settled = self.size = min(2 * self.size, self._opened)
+        self._opening = self.size < self._opened
         self._restart()
         return True
 
