@@ -1,16 +1,19 @@
-"""How many requests a call costs on Azure and OSS, as their pages say: each is paid for and takes a round trip."""
+"""How many requests a call costs on Azure, GCS and OSS, as their pages say: each is paid for and is a round trip."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import pytest
 
-from aiostore import AzureStore, Limits, OSSStore, Store
+from aiostore import AzureStore, GCSStore, Limits, OSSStore, Store
 from tests.faults.proxy import FaultProxy
+from tests.faults.table.gcs import Signer
 from tests.servers.azurite import AzuriteEndpoint
+from tests.servers.gcs import StrictGCSEndpoint
 from tests.servers.oss import OSSEndpoint
 
 PART = 128 * 1024
@@ -56,6 +59,23 @@ async def on_oss(oss: OSSEndpoint) -> AsyncIterator[tuple[Store, FaultProxy]]:
             yield found
 
 
+@asynccontextmanager
+async def on_gcs(
+    gcs: StrictGCSEndpoint, multipart: Literal["xml", "composite"], part_size: int
+) -> AsyncIterator[tuple[Store, FaultProxy]]:
+    async with FaultProxy(gcs.url) as proxy:
+        store = GCSStore(
+            f"costs-{secrets.token_hex(6)}",
+            endpoint=proxy.url,
+            project=gcs.project,
+            credentials=Signer(gcs.token()),
+            multipart=multipart,
+            limits=Limits(part_size=part_size, gap=1024),
+        )
+        async with counted(store, proxy) as found:
+            yield found
+
+
 async def _stream(store: Store) -> None:
     async for _ in store.stream("large"):
         pass
@@ -96,6 +116,9 @@ CALLS: dict[str, Call] = {
     "list": _list,
     "delete": lambda store: store.delete("small"),
     "copy": lambda store: store.copy("small", "copy"),
+    "copy if_absent": lambda store: store.copy("small", "another", if_absent=True),
+    "put in 3 parts of 5 MiB": lambda store: store.put("key", bytes(10 * 1024**2 + 1)),
+    "put if_absent in 3 parts of 5 MiB": lambda store: store.put("large/new", bytes(10 * 1024**2 + 1), if_absent=True),
     "rename": lambda store: store.rename("small", "renamed"),
     "set_metadata": lambda store: store.set_metadata("small", metadata={"name": "value"}),
     "set content headers": lambda store: store.set_metadata("small", cache_control="no-store"),
@@ -122,6 +145,16 @@ OSS = {
     "container_exists": 1,
 }  # fmt: skip
 
+GCS = {
+    "put": 1, "put if_absent": 1, "put in 3 parts": 7, "append twice to a new object": 7, "get small": 1,
+    "get empty": 1, "get in 3 ranges": 3, "stream in 3 ranges": 3, "get_range": 1, "get_range from the end": 1,
+    "get_ranges, near": 1, "get_ranges, far": 2, "head": 1, "exists": 1, "list": 1, "delete": 1, "copy": 1,
+    "copy if_absent": 3, "rename": 2, "set_metadata": 2, "set content headers": 1, "set_tags": 2, "get_tags": 1,
+    "sign": 0, "container_exists": 1,
+}  # fmt: skip
+
+GCS_IN_PARTS = {"put in 3 parts of 5 MiB": 6, "put if_absent in 3 parts of 5 MiB": 7}
+
 
 async def costs(wanted: Iterable[str], store: Store, proxy: FaultProxy) -> dict[str, int]:
     found = {}
@@ -139,3 +172,10 @@ async def test_calls_on_azure_cost_what_its_page_says(on_azure: tuple[Store, Fau
 
 async def test_calls_on_oss_cost_what_its_page_says(on_oss: tuple[Store, FaultProxy]) -> None:
     assert await costs(OSS, *on_oss) == OSS
+
+
+async def test_calls_on_google_cloud_storage_cost_what_its_page_says(gcs: StrictGCSEndpoint) -> None:
+    async with on_gcs(gcs, "composite", PART) as composed:
+        assert await costs(GCS, *composed) == GCS
+    async with on_gcs(gcs, "xml", 5 * 1024**2) as in_parts:
+        assert await costs(GCS_IN_PARTS, *in_parts) == GCS_IN_PARTS
