@@ -16,6 +16,7 @@ from aiostore.drivers import (
     swift_settings,
 )
 from aiostore.drivers.gcs_multipart import MultipartStyle
+from aiostore.drivers.local import LocalDriver
 from aiostore.drivers.s3_dialect import DIALECTS, Dialect
 
 HERE = Path(__file__).parent
@@ -59,6 +60,11 @@ def http() -> str:
         column["user metadata"] = "yes" if can.metadata else "no"
         column["sorted listings"] = "yes" if can.ordered_listing else "no"
     return _table(["read-only", "`webdav=True`"], columns)
+
+
+def local() -> str:
+    """One column."""
+    return _table(["`local`"], [_service(LocalDriver(HERE).capabilities)])
 
 
 def oss() -> str:
@@ -150,6 +156,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "azure.md": azure,
     "gcs.md": gcs,
     "http.md": http,
+    "local.md": local,
     "s3.md": s3,
     "oss.md": oss,
     "swift.md": swift,

@@ -8,8 +8,15 @@ import pytest
 
 from aiostore import Capabilities, Conditions, Guarantee, Limits, LocalStore, Store
 from aiostore.capabilities import PartLimits
+from aiostore.drivers.local_spelling import SUFFIXED
 from aiostore.testing import StoreConformance
+from aiostore.testing.conformance.attributes import Attributes
+from aiostore.testing.conformance.compression import Compression
+from aiostore.testing.conformance.conditions import Conditions as ConditionTests
+from aiostore.testing.conformance.copies import Copies
+from aiostore.testing.conformance.deletes import Deletes
 from aiostore.testing.conformance.keys import ODD_KEYS
+from aiostore.testing.conformance.listing import Listing
 
 ATOMIC = Conditions(if_absent=Guarantee.ATOMIC, if_match=Guarantee.ATOMIC)
 
@@ -66,3 +73,23 @@ class TestLocal(StoreConformance):
 
 def test_every_refused_key_is_one_of_the_suite() -> None:
     assert set(ODD_KEYS) >= REFUSED
+
+
+class TestLocalWithSuffixes(Attributes, Compression, ConditionTests, Copies, Deletes, Listing):
+    """Content encodings as suffixes of files: what of the suite has to do with names."""
+
+    capabilities = TestLocal.capabilities
+    refused_keys = REFUSED
+    nested_keys = False
+
+    @pytest.fixture
+    async def store(self, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store]:
+        self.root = tmp_path_factory.mktemp("around") / "containers" / "root"
+        self.root.mkdir(parents=True)
+        async with LocalStore(self.root, limits=Limits(part_size=64 * 1024), encoding_suffixes=True) as store:
+            yield store
+
+    async def leftovers(self, store: Store) -> list[str]:
+        objects = {meta.key async for meta in store.list()}
+        files = [str(path.relative_to(self.root)) for path in self.root.rglob("*") if not path.is_dir()]
+        return await super().leftovers(store) + sorted({SUFFIXED.parse(file)[0] for file in files} - objects)

@@ -24,7 +24,7 @@ import anyio
 import pytest
 
 from aiostore.body import Buffers
-from aiostore.drivers import local_directory, local_draft, local_object, local_thread
+from aiostore.drivers import local_directory, local_draft, local_spelling, local_thread
 from aiostore.drivers.local import LocalDriver
 from aiostore.errors import (
     AlreadyExistsError,
@@ -174,8 +174,7 @@ async def test_create_only_replaces_no_file_that_another_program_makes_at_that_m
             (root / "key").write_bytes(b"theirs")
         return found
 
-    for module in (local_draft, local_object):
-        monkeypatch.setattr(module, "existing", look_and_lose)
+    monkeypatch.setattr(local_spelling, "existing", look_and_lose)
     with pytest.raises(AlreadyExistsError):
         match verb:
             case "put":

@@ -51,6 +51,7 @@ from aiostore.drivers.local_object import (
     rename_object,
     tags_of,
 )
+from aiostore.drivers.local_spelling import EXACT, SUFFIXED
 from aiostore.drivers.local_stream import BytesStream, FileStream
 from aiostore.drivers.local_thread import Stop, run, run_briefly
 from aiostore.drivers.local_write import ObjectWriting, PartWriting, check_of, creates, verified, write
@@ -96,20 +97,24 @@ class LocalDriver(BaseDriver):
 
     ``fsync=False`` lets the operating system decide when what was written reaches the disk; writes are atomic all the
     same, but may be lost when the machine fails. ``checksum=False`` stores objects of one put without the checksum that
-    lets readers notice rotten disks. Computing it costs 0.08 ms/MiB, nothing beside an fsync.
+    lets readers notice rotten disks. Computing it costs 0.08 ms/MiB, nothing beside an fsync. ``encoding_suffixes``:
+    see :mod:`~aiostore.drivers.local_spelling`.
     """
 
     advice: ClassVar[Mapping[str, str]] = {"sign": "files have no signed URLs: hand the bytes on yourself"}
 
-    def __init__(self, root: str | os.PathLike[str], *, fsync: bool = True, checksum: bool = True) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, fsync: bool = True, checksum: bool = True,
+        encoding_suffixes: bool = False,
+    ) -> None:  # fmt: skip
         if not os.fspath(root):
             raise ConfigurationError("LocalDriver(root): an empty path; use '.' for the working directory")
         self._root = os.path.abspath(root)
-        self._make = partial(LocalDriver, fsync=fsync, checksum=checksum)
+        self._make = partial(LocalDriver, fsync=fsync, checksum=checksum, encoding_suffixes=encoding_suffixes)
+        self._spelling = SUFFIXED if encoding_suffixes else EXACT
         self._fsync = fsync
         self._checksums = (CHECKSUM,) if checksum else ()
         self._location = Path(self._root).as_uri()
-        self._listings = Listings(self._root)
+        self._listings = Listings(self._root, self._spelling)
         self._capabilities = Capabilities(
             operations=self.operations,
             put=_CONDITIONS,
@@ -159,7 +164,7 @@ class LocalDriver(BaseDriver):
 
     def _head(self, key: str, options: GetOptions) -> ObjectMeta:
         refuse_options(options, *READ_OPTIONS)
-        descriptor, status, attributes = open_object(self._root, key)
+        descriptor, status, attributes = open_object(self._root, key, self._spelling)
         os.close(descriptor)
         meta = meta_of(key, status, attributes)
         check_read(options, meta)
@@ -171,7 +176,7 @@ class LocalDriver(BaseDriver):
 
     def _get(self, key: str, options: GetOptions) -> GetResult:
         refuse_options(options, *READ_OPTIONS)
-        descriptor, status, attributes = open_object(self._root, key)
+        descriptor, status, attributes = open_object(self._root, key, self._spelling)
         try:
             meta = meta_of(key, status, attributes)
             check_read(options, meta)
@@ -196,6 +201,7 @@ class LocalDriver(BaseDriver):
         with self.naming("put", key):
             _check_options(options)
             names = split_key(key)
+            self._spelling.file_name(names[-1], options.content_encoding, key)
 
             def finish(writing: ObjectWriting) -> PutResult:
                 attributes = Attributes.of(options, verified(writing.writer, options))
@@ -204,7 +210,8 @@ class LocalDriver(BaseDriver):
             return await write(body, lambda stop: self._writing(names, stop, options), finish)
 
     def _writing(self, names: Sequence[str], stop: Stop, options: PutOptions) -> ObjectWriting:
-        return ObjectWriting(self._root, names, stop, {*self._checksums, *options.checksums}, sync=self._fsync)
+        checksums = {*self._checksums, *options.checksums}
+        return ObjectWriting(self._root, names, stop, checksums, self._spelling, sync=self._fsync)
 
     async def append(self, key: str, body: Body, offset: int, options: PutOptions) -> PutResult:
         with self.naming("append", key):
@@ -214,7 +221,7 @@ class LocalDriver(BaseDriver):
 
             def begin(stop: Stop) -> ObjectWriting:
                 try:
-                    descriptor, status, attributes = open_object(self._root, key)
+                    descriptor, status, attributes = open_object(self._root, key, self._spelling)
                 except NotFoundError:
                     if offset:
                         raise PreconditionFailedError(f"there is no object with {offset} bytes to append to") from None
@@ -253,7 +260,8 @@ class LocalDriver(BaseDriver):
             refuse_options(options, "encryption", "acl", "storage_class")
             root = self._root if options.source_container is None else self._beside(options.source_container)
             result = await run(
-                lambda: copy_object(root, source, self._root, target, options, stop, sync=self._fsync), stop
+                lambda: copy_object(root, source, self._root, target, options, stop, self._spelling, sync=self._fsync),
+                stop,
             )
             return CopyStep(done=True, result=result)
 
@@ -261,7 +269,9 @@ class LocalDriver(BaseDriver):
         with self.naming("rename", source):
             if options.replace is not None or options.source_container is not None:
                 raise NotSupportedError("a rename changes nothing but the key; copy the object and delete the source")
-            return await run(lambda: rename_object(self._root, source, target, options, sync=self._fsync))
+            return await run(
+                lambda: rename_object(self._root, source, target, options, self._spelling, sync=self._fsync)
+            )
 
     async def delete(self, key: str, options: DeleteOptions) -> None:
         with self.naming("delete", key):
@@ -282,7 +292,9 @@ class LocalDriver(BaseDriver):
     async def _delete(self, keys: Sequence[str], options: DeleteOptions) -> Sequence[DeleteResult]:
         refuse_options(options, "version")
         stop = Stop()
-        return await run(lambda: delete_objects(self._root, keys, options, stop, sync=self._fsync), stop)
+        return await run(
+            lambda: delete_objects(self._root, keys, options, stop, self._spelling, sync=self._fsync), stop
+        )
 
     async def set_metadata(self, key: str, options: PutOptions) -> PutResult:
         with self.naming("set_metadata", key):
@@ -292,7 +304,7 @@ class LocalDriver(BaseDriver):
     async def get_tags(self, key: str, version: str | None = None) -> Mapping[str, str]:
         with self.naming("get_tags", key):
             refuse_options(GetOptions(version=version), "version")
-            return dict(await run_briefly(lambda: tags_of(self._root, key)))
+            return dict(await run_briefly(lambda: tags_of(self._root, key, self._spelling)))
 
     async def set_tags(self, key: str, tags: Mapping[str, str], version: str | None = None) -> None:
         with self.naming("set_tags", key):
@@ -300,7 +312,7 @@ class LocalDriver(BaseDriver):
             await self._amend(key, lambda old: old._replace(tags=tags), None)
 
     async def _amend(self, key: str, change: Callable[[Attributes], Attributes], if_match: Match | None) -> PutResult:
-        return await run(lambda: amend_object(self._root, key, change, if_match, sync=self._fsync))
+        return await run(lambda: amend_object(self._root, key, change, if_match, self._spelling, sync=self._fsync))
 
     # --- multipart uploads ----------------------------------------------------------------------------------------
 
@@ -308,7 +320,7 @@ class LocalDriver(BaseDriver):
         with self.naming("create_multipart", key):
             _check_options(options)
             return await run(
-                lambda: uploads.begin(self._root, key, options, sync=self._fsync),
+                lambda: uploads.begin(self._root, key, options, self._spelling, sync=self._fsync),
                 undo=lambda upload: uploads.drop(self._root, upload),
             )
 
@@ -327,7 +339,7 @@ class LocalDriver(BaseDriver):
         ended = Stop()
 
         def work() -> Part:
-            descriptor, status, _ = open_source(root, source, options)
+            descriptor, status, _ = open_source(root, source, options, self._spelling)
             try:
                 if not 0 <= start < stop <= status.st_size:
                     message = f"[{start}, {stop}) is no range of the source's {status.st_size} bytes"
@@ -349,7 +361,9 @@ class LocalDriver(BaseDriver):
 
     async def complete_multipart(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
         with self.naming("complete_multipart", upload.key):
-            return await run(lambda: uploads.complete(self._root, upload, parts, options, sync=self._fsync))
+            return await run(
+                lambda: uploads.complete(self._root, upload, parts, options, self._spelling, sync=self._fsync)
+            )
 
     async def abort_multipart(self, upload: Upload) -> None:
         with self.naming("abort_multipart", upload.key):

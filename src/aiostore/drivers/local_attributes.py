@@ -67,6 +67,13 @@ PLAIN: Final = Attributes()
 """Of a file that has no record."""
 
 
+def told(attributes: Attributes, encoding: str | None) -> Attributes:
+    """The attributes, with the content encoding that the name of the file tells."""
+    if encoding is None:
+        return attributes
+    return attributes._replace(headers={**attributes.headers, "content_encoding": encoding})
+
+
 def etag_of(status: os.stat_result) -> str:
     """The ETag: it changes with every write through a store, and whenever another program changes time or size."""
     return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"

@@ -18,6 +18,7 @@ from typing import Final, Self
 from aiostore.drivers.local_directory import Directory, existing
 from aiostore.drivers.local_keys import RESERVED
 from aiostore.drivers.local_lock import hold
+from aiostore.drivers.local_spelling import EXACT, Spelling, present, remove_others
 from aiostore.errors import AlreadyExistsError
 
 TEMPORARY: Final = f"{RESERVED}-tmp-"
@@ -26,6 +27,7 @@ TEMPORARY: Final = f"{RESERVED}-tmp-"
 Check = Callable[[os.stat_result | None], None]
 """Raises if the file that is there now, or None, must not be replaced."""
 
+_EXISTS: Final = "the object exists already; choose another key, or write without if_absent"
 _O_TMPFILE: Final = getattr(os, "O_TMPFILE", 0)
 _NO_TMPFILE: Final = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS})
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -78,8 +80,10 @@ class Draft:
             os.utime(self.descriptor, ns=(now, now))
         return os.fstat(self.descriptor)
 
-    def publish(self, name: str, check: Check | None, *, create: bool) -> os.stat_result | None:
-        """Make this the file ``name``, in one step; returns what was replaced.
+    def publish(
+        self, name: str, check: Check | None, *, create: bool, spelling: Spelling = EXACT, file: str | None = None
+    ) -> list[os.stat_result]:
+        """Make this the object ``name``, in one step, as ``file`` if that is called otherwise; returns what was there.
 
         Raises:
             AlreadyExistsError: if ``create`` and there is one.
@@ -91,15 +95,20 @@ class Draft:
         if self._name is not None and hasattr(os, "fchmod"):
             os.fchmod(self.descriptor, 0o666 & ~umask())
         with self.directory.locked(required=check is not None and not create):
-            current = existing(self.directory, name)
+            found = present(self.directory, name, spelling)
             if check is not None:
-                check(current)
-            if current is None and self._create(name, create):
-                return None
-            if create:
-                raise AlreadyExistsError("the object exists already; choose another key, or write without if_absent")
-            self._replace(name)
-            return current
+                check(found[0][1] if found else None)
+            file = name if file is None else file
+            if spelling is not EXACT:
+                existing(self.directory, file)
+            if create and found:
+                raise AlreadyExistsError(_EXISTS)
+            mine = [status for other, status in found if other == file]
+            if mine or not self._create(file, create):
+                if create:
+                    raise AlreadyExistsError(_EXISTS)
+                self._replace(file)
+            return mine + (remove_others(self.directory, found, file) if len(found) > len(mine) else [])
 
     def _create(self, name: str, create: bool) -> bool:
         """Take a name that is free; False if a program that knows nothing of our lock has taken it meanwhile."""

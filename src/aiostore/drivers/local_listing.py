@@ -7,7 +7,8 @@ import time
 from contextlib import closing
 from typing import Final
 
-from aiostore.drivers.local_attributes import meta_of
+from aiostore.drivers.local_attributes import PLAIN, meta_of, told
+from aiostore.drivers.local_spelling import Spelling
 from aiostore.drivers.local_walk import Walk
 from aiostore.types import ListOptions, ListPage, ObjectMeta
 
@@ -25,8 +26,9 @@ class Listings:
     quadratic; an object that is created meanwhile in a directory already read may then not show.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, spelling: Spelling) -> None:
         self._root = root
+        self._spelling = spelling
         self._waiting: dict[str, tuple[Walk, float]] = {}
         self._numbers = itertools.count()
 
@@ -39,7 +41,7 @@ class Listings:
         prefixes: list[str] = []
         last = ""
         with closing(walk.items()) as items:
-            for key, status in items:
+            for key, status, encoding in items:
                 if common and key.startswith(common):
                     continue
                 if len(objects) + len(prefixes) == size:
@@ -51,7 +53,7 @@ class Listings:
                     prefixes.append(common)
                     last = "p" + common
                 else:
-                    objects.append(meta_of(key, status))
+                    objects.append(meta_of(key, status, told(PLAIN, encoding)))
                     last = "k" + key
         return ListPage(objects=objects, common_prefixes=prefixes)
 
@@ -62,13 +64,15 @@ class Listings:
     def _walk(self, options: ListOptions, *, flat: bool) -> tuple[Walk, str]:
         """The walk that a page continues, and the common prefix whose keys it is to pass over."""
         if options.page_token is None:
-            return Walk(self._root, options.prefix, options.start_after or "", flat=flat), ""
+            walk = Walk(self._root, options.prefix, options.start_after or "", flat=flat, spelling=self._spelling)
+            return walk, ""
         _, _, place = options.page_token.partition(":")
         common = place[1:] if place[:1] == "p" else ""
         waiting = self._waiting.pop(options.page_token, None)
         if waiting is not None:
             return waiting[0], common
-        return Walk(self._root, options.prefix, place[1:], common if flat else "", flat=flat), common
+        past = common if flat else ""
+        return Walk(self._root, options.prefix, place[1:], past, flat=flat, spelling=self._spelling), common
 
     def _keep(self, walk: Walk, place: str) -> str:
         now = time.monotonic()

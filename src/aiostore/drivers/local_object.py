@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from aiostore.drivers.base_conditions import check_read, check_write, refuse_options
-from aiostore.drivers.local_attributes import PLAIN, Attributes, etag_of, forget, load, meta_of, put_result, store
+from aiostore.drivers.local_attributes import PLAIN, Attributes, etag_of, forget, load, meta_of, put_result, store, told
 from aiostore.drivers.local_directory import Directory, descend, descend_or_make, existing, linked, persist, prune
 from aiostore.drivers.local_errors import to_store_error
 from aiostore.drivers.local_file import CHECKSUM
 from aiostore.drivers.local_keys import split_key
+from aiostore.drivers.local_spelling import EXACT, Present, Spelling, present, remove_others
 from aiostore.drivers.local_thread import Stop
-from aiostore.drivers.local_write import ObjectWriting, check_of, creates
+from aiostore.drivers.local_write import ObjectWriting, check_of, creates, filed
 from aiostore.errors import AlreadyExistsError, CorruptedError, NotFoundError, StoreError, UnavailableError
 from aiostore.types import CopyOptions, DeleteOptions, DeleteResult, GetOptions, Match, PutResult
 
 _ATTEMPTS = 10
 
 
-def open_object(root: str, key: str) -> tuple[int, os.stat_result, Attributes]:
+def open_object(root: str, key: str, spelling: Spelling) -> tuple[int, os.stat_result, Attributes]:
     """The object's file, opened for reading, and what is known of it.
 
     Raises:
@@ -32,14 +33,14 @@ def open_object(root: str, key: str) -> tuple[int, os.stat_result, Attributes]:
     try:
         for _ in range(_ATTEMPTS):
             with descend(root, names[:-1]) as directory:
-                descriptor = directory.open(names[-1], os.O_RDONLY)
+                descriptor, file = _open(directory, names[-1], spelling)
                 try:
                     status = os.fstat(descriptor)
                     if not stat.S_ISREG(status.st_mode):
                         raise NotFoundError("the key is a directory or a device, not an object")
                     attributes = load(root, descriptor, status)
-                    if attributes is not None or etag_of(directory.status(names[-1])) == etag_of(status):
-                        return descriptor, status, attributes or PLAIN
+                    if attributes is not None or etag_of(directory.status(file)) == etag_of(status):
+                        return descriptor, status, told(attributes or PLAIN, spelling.parse(file)[1])
                 except BaseException:
                     os.close(descriptor)
                     raise
@@ -51,11 +52,27 @@ def open_object(root: str, key: str) -> tuple[int, os.stat_result, Attributes]:
     raise UnavailableError("the object is replaced faster than it can be opened; try again")
 
 
-def open_source(root: str, key: str, options: CopyOptions) -> tuple[int, os.stat_result, Attributes]:
+def _open(directory: Directory, name: str, spelling: Spelling) -> tuple[int, str]:
+    """Open the file of an object for reading; which one it is."""
+    if spelling is EXACT:
+        return directory.open(name, os.O_RDONLY), name
+    for file, _ in present(directory, name, spelling):
+        with suppress(FileNotFoundError):
+            return directory.open(file, os.O_RDONLY), file
+    # A writer may have changed from one name to another behind our back.
+    with directory.locked():
+        for file, _ in present(directory, name, spelling):
+            return directory.open(file, os.O_RDONLY), file
+    raise FileNotFoundError(name)
+
+
+def open_source(
+    root: str, key: str, options: CopyOptions, spelling: Spelling
+) -> tuple[int, os.stat_result, Attributes]:
     """The object that a copy reads; errors name it."""
     try:
         refuse_options(GetOptions(version=options.source_version, encryption=options.source_encryption), *READ_OPTIONS)
-        descriptor, status, attributes = open_object(root, key)
+        descriptor, status, attributes = open_object(root, key, spelling)
         try:
             check_read(GetOptions(if_match=options.source_if_match), meta_of(key, status))
         except BaseException:
@@ -74,7 +91,15 @@ READ_OPTIONS = ("version", "encryption")
 
 
 def copy_object(
-    source_root: str, source: str, root: str, target: str, options: CopyOptions, stop: Stop, *, sync: bool
+    source_root: str,
+    source: str,
+    root: str,
+    target: str,
+    options: CopyOptions,
+    stop: Stop,
+    spelling: Spelling,
+    *,
+    sync: bool,
 ) -> PutResult:
     """Write the object anew under another key, verified on the way.
 
@@ -82,9 +107,9 @@ def copy_object(
         CorruptedError: if the source's bytes are not those that were once written.
     """
     names = split_key(target)
-    descriptor, status, attributes = open_source(source_root, source, options)
+    descriptor, status, attributes = open_source(source_root, source, options, spelling)
     try:
-        with ObjectWriting(root, names, stop, (CHECKSUM,), sync=sync) as writing:
+        with ObjectWriting(root, names, stop, (CHECKSUM,), spelling, sync=sync) as writing:
             writing.writer.copy(descriptor, 0, status.st_size)
             checksum = writing.writer.digests()[CHECKSUM]
             if attributes.checksum not in {None, checksum}:
@@ -102,27 +127,29 @@ def copy_object(
         os.close(descriptor)
 
 
-def rename_object(root: str, source: str, target: str, options: CopyOptions, *, sync: bool) -> PutResult:
+def rename_object(
+    root: str, source: str, target: str, options: CopyOptions, spelling: Spelling, *, sync: bool
+) -> PutResult:
     """Give the object another key, in one step; create-only takes a second, between which both keys exist."""
     old, new = split_key(source), split_key(target)
     conditional = options.if_match is not None or options.source_if_match is not None
 
-    def attempt() -> tuple[PutResult, os.stat_result | None]:
+    def attempt() -> tuple[PutResult, list[os.stat_result]]:
         with ExitStack() as stack:
             before = stack.enter_context(_parent(root, old, source))
             after = stack.enter_context(descend_or_make(root, new[:-1], sync=sync))
             # Always in the same order, so that two renames between two directories cannot wait for each other.
             for directory in sorted({_identity(each): each for each in (before, after)}.items()):
                 stack.enter_context(directory[1].locked(required=conditional))
-            return _move(root, before, old[-1], after, new[-1], (source, target, options))
+            return _move(before, old[-1], after, new[-1], spelling, (source, target, options))
 
     try:
         result, replaced = persist(attempt)
     except BaseException:
         prune(root, new[:-1])
         raise
-    if replaced is not None:
-        forget(root, replaced)
+    for status in replaced:
+        forget(root, status)
     if sync:
         for names in {tuple(names[:-1]) for names in (old, new)}:
             with descend(root, names) as directory:
@@ -146,15 +173,25 @@ def _identity(directory: Directory) -> tuple[int, int]:
 
 
 def _move(
-    root: str, before: Directory, old: str, after: Directory, new: str, about: tuple[str, str, CopyOptions]
-) -> tuple[PutResult, os.stat_result | None]:
+    before: Directory,
+    old: str,
+    after: Directory,
+    new: str,
+    spelling: Spelling,
+    about: tuple[str, str, CopyOptions],
+) -> tuple[PutResult, list[os.stat_result]]:
     """Rename within locked directories; says what was replaced."""
     source, target, options = about
-    status = existing(before, old)
-    if status is None:
+    sources = present(before, old, spelling)
+    if not sources:
         raise NotFoundError("no such object; list the keys to see what there is", key=source)
+    file, status = sources[0]
     check_read(GetOptions(if_match=options.source_if_match), meta_of(source, status))
-    current = existing(after, new)
+    name = spelling.file_name(new, spelling.parse(file)[1], target)
+    if spelling is not EXACT:
+        existing(after, name)
+    targets = present(after, new, spelling)
+    current = targets[0][1] if targets else None
     check = check_of(target, options)
     if check is not None:
         try:
@@ -166,21 +203,25 @@ def _move(
     if current is not None and (current.st_dev, current.st_ino) == (status.st_dev, status.st_ino):
         # One file with both names, which a rename would leave as it is; or the object itself.
         if source != target:
-            before.remove(old)
-        return result, None
+            before.remove(file)
+        return result, []
+    replaced = remove_others(before, sources[1:], None)
     if creates(options):
         try:
-            before.link(old, after, new)
+            if targets:
+                raise FileExistsError
+            before.link(file, after, name)
         except FileExistsError:
             raise AlreadyExistsError("the object exists already; choose another key", key=target) from None
-        before.remove(old)
+        before.remove(file)
     else:
-        before.replace(old, after, new)
-    return result, current
+        before.replace(file, after, name)
+    replaced += [status for other, status in targets if other == name]
+    return result, replaced + remove_others(after, [found for found in targets if found[0] != name], None)
 
 
 def delete_objects(
-    root: str, keys: Sequence[str], options: DeleteOptions, stop: Stop, *, sync: bool
+    root: str, keys: Sequence[str], options: DeleteOptions, stop: Stop, spelling: Spelling, *, sync: bool
 ) -> Sequence[DeleteResult]:
     """Delete objects, then sync each of their directories once, and remove those that have become empty."""
     results = []
@@ -188,7 +229,7 @@ def delete_objects(
     for key in keys:
         stop.check()
         try:
-            if _delete(root, key, options.if_match):
+            if _delete(root, key, options.if_match, spelling):
                 touched.add(tuple(split_key(key)[:-1]))
         except NotFoundError:
             # Only a missing root is one here.
@@ -210,37 +251,58 @@ def delete_objects(
     return results
 
 
-def _delete(root: str, key: str, if_match: Match | None) -> bool:
+def _delete(root: str, key: str, if_match: Match | None, spelling: Spelling) -> bool:
     """Delete one object; whether there was one."""
     names = split_key(key)
     try:
         with descend(root, names[:-1]) as directory, directory.locked(required=if_match is not None):
-            status = directory.status(names[-1])
-            if stat.S_ISLNK(status.st_mode):
-                raise linked(names[-1])
-            if not stat.S_ISREG(status.st_mode):
+            found = _deletable(directory, names[-1], spelling)
+            if not found:
                 return False
             if if_match is not None:
-                check_write(if_match, None, meta_of(key, status))
-            directory.remove(names[-1])
+                check_write(if_match, None, meta_of(key, found[0][1]))
+            removed = remove_others(directory, found, None)
     except NotFoundError:
         raise
     except (FileNotFoundError, NotADirectoryError):
         return False
-    forget(root, status)
+    for status in removed:
+        forget(root, status)
     return True
 
 
+def _deletable(directory: Directory, name: str, spelling: Spelling) -> Sequence[Present]:
+    """The files of an object; a directory of its name is none."""
+    if spelling is not EXACT:
+        return present(directory, name, spelling)
+    status = directory.status(name)
+    if stat.S_ISLNK(status.st_mode):
+        raise linked(name)
+    return [(name, status)] if stat.S_ISREG(status.st_mode) else []
+
+
 def amend_object(
-    root: str, key: str, change: Callable[[Attributes], Attributes], if_match: Match | None, *, sync: bool
+    root: str,
+    key: str,
+    change: Callable[[Attributes], Attributes],
+    if_match: Match | None,
+    spelling: Spelling,
+    *,
+    sync: bool,
 ) -> PutResult:
     """Describe the object anew, in place, in one step; its bytes, time and ETag stay."""
     names = split_key(key)
     with _parent(root, names, key) as directory, directory.locked(required=if_match is not None):
-        descriptor, status, attributes = open_object(root, key)
+        descriptor, status, attributes = open_object(root, key, spelling)
         try:
             check_write(if_match, None, meta_of(key, status))
-            store(root, descriptor, status, change(attributes), sync=sync)
+            file, kept = filed(names, change(attributes), spelling)
+            store(root, descriptor, status, kept, sync=sync)
+            if spelling is not EXACT:
+                found = present(directory, names[-1], spelling)
+                if found[0][0] != file:
+                    directory.replace(found[0][0], directory, file)
+                remove_others(directory, found[1:], file)
             if sync:
                 os.fsync(descriptor)
         finally:
@@ -248,8 +310,8 @@ def amend_object(
     return put_result(status, attributes.checksum)
 
 
-def tags_of(root: str, key: str) -> Mapping[str, str]:
+def tags_of(root: str, key: str, spelling: Spelling) -> Mapping[str, str]:
     """The object's tags."""
-    descriptor, _, attributes = open_object(root, key)
+    descriptor, _, attributes = open_object(root, key, spelling)
     os.close(descriptor)
     return attributes.tags

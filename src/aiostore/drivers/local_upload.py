@@ -26,6 +26,7 @@ from aiostore.drivers.local_directory import Directory, descend, descend_or_make
 from aiostore.drivers.local_draft import Draft
 from aiostore.drivers.local_file import CHECKSUM, Writer
 from aiostore.drivers.local_keys import RESERVED, split_key
+from aiostore.drivers.local_spelling import Spelling
 from aiostore.drivers.local_thread import Stop
 from aiostore.drivers.local_write import check_of, creates, publish
 from aiostore.errors import NotFoundError, StoreError
@@ -54,12 +55,12 @@ class State:
     parts: Mapping[int, Stored]
 
 
-def begin(root: str, key: str, options: PutOptions, *, sync: bool) -> Upload:
+def begin(root: str, key: str, options: PutOptions, spelling: Spelling, *, sync: bool) -> Upload:
     """Begin an upload: its state first, so that no file with bytes is ever without one."""
     names = split_key(key)
     upload = Upload(key=key, id=secrets.token_hex(16), options=options, started=datetime.now(UTC))
     with descend_or_make(root, names[:-1], sync=sync) as directory:
-        existing(directory, names[-1])
+        existing(directory, spelling.file_name(names[-1], options.content_encoding, key))
         with descend_or_make(root, DIRECTORY, sync=False) as states:
             _append(states, upload.id, _describe(upload), os.O_CREAT | os.O_EXCL)
         try:
@@ -215,7 +216,9 @@ def upload_page(root: str, prefix: str, token: str | None, size: int) -> UploadP
     return UploadPage(uploads=[found[place] for place in page], next_token=page[-1] if more else None)
 
 
-def complete(root: str, upload: Upload, parts: Sequence[Part], options: PutOptions, *, sync: bool) -> PutResult:
+def complete(
+    root: str, upload: Upload, parts: Sequence[Part], options: PutOptions, spelling: Spelling, *, sync: bool
+) -> PutResult:
     """Make the object of ``parts`` visible; where that is refused the upload stays as it is.
 
     Raises:
@@ -235,6 +238,7 @@ def complete(root: str, upload: Upload, parts: Sequence[Part], options: PutOptio
             draft,
             Attributes.of(state.upload.options, checksum),
             check_of(upload.key, options),
+            spelling,
             create=creates(options),
             sync=sync,
         )

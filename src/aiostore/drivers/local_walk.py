@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import stat
 from bisect import bisect_left
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiostore.drivers.local_directory import Directory, descend
 from aiostore.drivers.local_keys import is_reserved, split_key
+from aiostore.drivers.local_spelling import EXACT, Spelling, present
 from aiostore.errors import InvalidKeyError, NotFoundError
+
+Item = tuple[str, os.stat_result | None, str | None]
+"""A key, what the system says of its file, and the content encoding that the file's name tells; or a common prefix."""
 
 
 @dataclass(slots=True)
@@ -26,6 +30,8 @@ class _Level:
     names: list[str]
     next: int = 0
     directory: Directory | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What the files of some names are called."""
 
 
 class Walk:
@@ -35,8 +41,11 @@ class Walk:
     the name ``past`` is left out.
     """
 
-    def __init__(self, root: str, prefix: str, after: str = "", past: str = "", *, flat: bool = False) -> None:
+    def __init__(self, root: str, prefix: str, after: str = "", past: str = "", *, flat: bool = False,
+        spelling: Spelling = EXACT,
+    ) -> None:  # fmt: skip
         self._root = root
+        self._spelling = spelling
         self._prefix = prefix
         self._after = max(after, past)
         self._past = past
@@ -48,7 +57,7 @@ class Walk:
         """Make the item that came last come again."""
         self._levels[-1].next -= 1
 
-    def items(self) -> Generator[tuple[str, os.stat_result | None]]:
+    def items(self) -> Generator[Item]:
         """Keys with what the system says of their files, and common prefixes with None, from where it was left.
 
         Close it: that closes the directories.
@@ -61,7 +70,7 @@ class Walk:
                     level.directory.close()
                     level.directory = None
 
-    def _items(self) -> Generator[tuple[str, os.stat_result | None]]:
+    def _items(self) -> Generator[Item]:
         if not self._begun:
             self._begun = True
             self._start()
@@ -78,15 +87,18 @@ class Walk:
             if directory is None:
                 level.next = len(level.names)
             elif not name.endswith("/"):
+                file = level.files.get(name, name)
                 try:
-                    status = directory.status(name)
+                    status = directory.status(file)
                 except FileNotFoundError:
-                    continue
+                    if self._spelling is EXACT or not (found := present(directory, name, self._spelling)):
+                        continue
+                    file, status = found[0]
                 if stat.S_ISREG(status.st_mode):
-                    yield level.path + name, status
+                    yield level.path + name, status, self._spelling.parse(file)[1]
             elif self._flat:
                 if self._holds_objects(directory, level.path + name):
-                    yield level.path + name, None
+                    yield level.path + name, None, None
             else:
                 self._enter(directory, name[:-1], level.path + name)
 
@@ -110,7 +122,7 @@ class Walk:
         self._push(directory, path, "")
 
     def _push(self, directory: Directory, path: str, start: str) -> None:
-        names = _names(directory, start)
+        names, files = _names(directory, start, self._spelling)
         if self._after.startswith(path):
             # The key to start after lies in this directory: what sorts before it is behind us.
             rest = self._after[len(path) :]
@@ -120,7 +132,7 @@ class Walk:
                 del names[0]
         elif self._after > path:
             names.clear()
-        self._levels.append(_Level(path, names, directory=directory))
+        self._levels.append(_Level(path, names, directory=directory, files=files))
 
     def _open(self, level: _Level) -> Directory | None:
         """The directory of a level, opened again after a pause; None if it is gone."""
@@ -141,13 +153,18 @@ class Walk:
                         return True
             except (FileNotFoundError, NotADirectoryError, InvalidKeyError):
                 return False
-        with closing(Walk(self._root, path, self._after).items()) as items:
+        with closing(Walk(self._root, path, self._after, spelling=self._spelling).items()) as items:
             return next(items, None) is not None
 
 
-def _names(directory: Directory, start: str) -> list[str]:
-    """The names of files, and with a slash of directories, that start with ``start``, in the order of keys."""
+def _names(directory: Directory, start: str, spelling: Spelling) -> tuple[list[str], Mapping[str, str]]:
+    """The last segments of keys, and with a slash of directories, that start with ``start``, in the order of keys.
+
+    With them what their files are called, where that is not the same.
+    """
     names = []
+    files: dict[str, str] = {}
+    plain = set()
     for entry in directory.scan():
         name = entry.name
         if not name.startswith(start) or not _is_listed(entry):
@@ -155,9 +172,20 @@ def _names(directory: Directory, start: str) -> list[str]:
         if entry.is_dir(follow_symlinks=False):
             names.append(name + "/")
         elif entry.is_file(follow_symlinks=False):
-            names.append(name)
+            if spelling is EXACT:
+                names.append(name)
+                continue
+            key, encoding = spelling.parse(name)
+            if encoding is None:
+                plain.add(name)
+            elif key.startswith(start):
+                variants = spelling.variants(key)
+                files[key] = min(name, files.get(key, name), key=variants.index)
+    if spelling is not EXACT:
+        names += plain | files.keys()
+        files = {key: file for key, file in files.items() if key not in plain}
     names.sort()
-    return names
+    return names, files
 
 
 def _is_listed(entry: os.DirEntry[str]) -> bool:

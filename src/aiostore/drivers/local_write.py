@@ -14,9 +14,10 @@ from aiostore.drivers.local_attributes import PLAIN, Attributes, forget, meta_of
 from aiostore.drivers.local_directory import Directory, descend_or_make, persist, prune
 from aiostore.drivers.local_draft import Check, Draft
 from aiostore.drivers.local_file import CHECKSUM, Writer
+from aiostore.drivers.local_spelling import Spelling
 from aiostore.drivers.local_thread import Stop, run
 from aiostore.errors import NotFoundError
-from aiostore.types import Buffer, CopyOptions, PutOptions, PutResult
+from aiostore.types import NOTHING, Buffer, CopyOptions, PutOptions, PutResult
 
 T = TypeVar("T")
 W = TypeVar("W", bound="Writing")
@@ -46,8 +47,18 @@ class Writing:
 class ObjectWriting(Writing):
     """An object that is being written."""
 
-    def __init__(self, root: str, names: Sequence[str], stop: Stop, checksums: Iterable[str], *, sync: bool) -> None:
+    def __init__(
+        self,
+        root: str,
+        names: Sequence[str],
+        stop: Stop,
+        checksums: Iterable[str],
+        spelling: Spelling,
+        *,
+        sync: bool,
+    ) -> None:
         self._root = root
+        self._spelling = spelling
         self._names = names
         self._sync = sync
         self._draft: Draft | None = self._begin()
@@ -64,7 +75,9 @@ class ObjectWriting(Writing):
         draft = self._draft
         if draft is None:
             raise RuntimeError("the write is over")
-        result = publish(self._root, self._names, draft, attributes, check, create=create, sync=self._sync)
+        result = publish(
+            self._root, self._names, draft, attributes, check, self._spelling, create=create, sync=self._sync
+        )
         self._draft = None
         draft.close()
         return result
@@ -97,20 +110,22 @@ def publish(
     draft: Draft,
     attributes: Attributes,
     check: Check | None,
+    spelling: Spelling,
     *,
     create: bool,
     sync: bool,
 ) -> PutResult:
     """Make ``draft`` the object of ``names``, atomically, with its attributes; with ``sync``, on the disk."""
+    file, attributes = filed(names, attributes, spelling)
     status = draft.seal()
     if attributes != PLAIN:
         store(root, draft.descriptor, status, attributes, sync=sync)
     if sync:
         os.fsync(draft.descriptor)
 
-    def attempt() -> os.stat_result | None:
+    def attempt() -> list[os.stat_result]:
         try:
-            return draft.publish(names[-1], check, create=create)
+            return draft.publish(names[-1], check, create=create, spelling=spelling, file=file)
         except NotFoundError:
             raise
         except FileNotFoundError:
@@ -123,11 +138,25 @@ def publish(
     except BaseException:
         forget(root, status)
         raise
-    if replaced is not None:
-        forget(root, replaced)
+    for old in replaced:
+        forget(root, old)
     if sync:
         draft.directory.sync()
     return put_result(status, attributes.checksum)
+
+
+def filed(names: Sequence[str], attributes: Attributes, spelling: Spelling) -> tuple[str, Attributes]:
+    """The name of the file of an object with these attributes, and those that its name does not tell.
+
+    Raises:
+        InvalidKeyError: if no file can have the name.
+    """
+    encoding = attributes.headers.get("content_encoding")
+    file = spelling.file_name(names[-1], encoding, "/".join(names))
+    if file == names[-1]:
+        return file, attributes
+    headers = {name: value for name, value in attributes.headers.items() if name != "content_encoding"}
+    return file, attributes._replace(headers=headers or NOTHING)
 
 
 def verified(writer: Writer, options: PutOptions) -> str | None:

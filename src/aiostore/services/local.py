@@ -19,6 +19,10 @@ class LocalStore(Store):
 
     Writes are visible whole or not at all; ``fsync`` has them on the disk before they are visible. ``root`` must exist;
     ``create_container`` makes it.
+
+    With ``encoding_suffixes`` the content encoding of an object is the suffix of its file: the key ``a`` with ``gzip``
+    is the file ``a.gz``, also if another program has made it. Without, ``a.gz`` is the key of the bytes as they are,
+    and the encoding is kept beside them. See ``docs/local.md``.
     """
 
     def __init__(
@@ -26,6 +30,7 @@ class LocalStore(Store):
         root: str | PathLike[str],
         *,
         fsync: bool = True,
+        encoding_suffixes: bool = False,
         prefix: str = "",
         retry: RetryPolicy | None = None,
         limits: Limits | None = None,
@@ -36,7 +41,7 @@ class LocalStore(Store):
         from aiostore.drivers.local import LocalDriver
 
         super().__init__(
-            LocalDriver(Path(root), fsync=fsync),
+            LocalDriver(Path(root), fsync=fsync, encoding_suffixes=encoding_suffixes),
             prefix=prefix,
             retry=retry,
             limits=limits,
