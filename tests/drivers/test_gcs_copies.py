@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from google.cloud import storage
 
 from aiostore import AlreadyExistsError, Encryption, NotFoundError, NotSupportedError, PreconditionFailedError, Store
+from aiostore.drivers.gcs_client import Client
 from aiostore.types import CopyOptions, Match, PutOptions
 from aiostore.wrappers.observe import Event
 from tests.drivers.gcs_buckets import MIB, bucket_on
@@ -95,6 +96,29 @@ async def test_concurrent_changes_of_metadata_and_tags_are_all_made(both: Both) 
     blob = bucket.get_blob("a")
     assert (list(blob.metadata), blob.metageneration) == (["n"], 7)
     assert list(await store.get_tags("a")) == ["n"]
+
+
+async def test_google_s_own_etag_names_the_metadata_too(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, bucket = both
+    await store.put("a", b"1")
+    blob = bucket.get_blob("a")
+    ask = Client.ask
+
+    async def ask_and_be_late(self: Client, operation: str, method: str, *arguments: Any, **options: Any) -> Any:
+        answer = await ask(self, operation, method, *arguments, **options)
+        if method == "GET":
+            blob.cache_control = "no-store"
+            await asyncio.to_thread(blob.patch)
+        return answer
+
+    monkeypatch.setattr(Client, "ask", ask_and_be_late)
+    with pytest.raises(PreconditionFailedError):
+        await store.put("a", b"2", if_match=blob.etag)
+    with pytest.raises(PreconditionFailedError):
+        await store.delete("a", if_match=blob.etag)
+    # The MD5 is one of the bytes alone.
+    await store.put("a", b"3", if_match="c4ca4238a0b923820dcc509a6f75849b")
+    assert bucket.blob("a").download_as_bytes() == b"3"
 
 
 @pytest.mark.parametrize("metadata", [{"k": "v"}, {}])

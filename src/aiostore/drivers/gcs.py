@@ -201,8 +201,7 @@ class GCSDriver(GCSMultipart, GCSBucket, GCSSign):
         if options.source_version is not None:
             url += f"&sourceGeneration={encode_key(options.source_version)}"
         if options.source_if_match is not None and options.source_if_match != ANY:
-            generation = await self._generation(source, options.source_if_match, origin)
-            url += f"&ifSourceGenerationMatch={generation}"
+            url += f"&{await self._matching(source, options.source_if_match, origin, 'ifSource')}"
         content: Resource = {}
         written = options.replace
         encryption = options.encryption or (None if written is None else written.encryption)

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from aiostore import checksums
 from aiostore.body import Body, Buffers
 from aiostore.drivers.gcs_client import encode_key, object_url
-from aiostore.drivers.gcs_conditions import GCSConditions
+from aiostore.drivers.gcs_conditions import GCSConditions, check_match
 from aiostore.drivers.gcs_resource import (
     FIELDS,
     Resource,
@@ -32,7 +32,6 @@ from aiostore.drivers.gcs_resource import (
 )
 from aiostore.errors import CorruptedError, NotFoundError, PreconditionFailedError, StoreError
 from aiostore.types import (
-    ANY,
     NOTHING,
     DeleteOptions,
     Encryption,
@@ -83,7 +82,11 @@ class GCSComposite(GCSConditions):
                 key,
                 customer_key(options.encryption),
             )
-            generation = await self._pinned(key, known, offset, options)
+            generation = str(known["generation"])
+            if options.if_match is not None:
+                check_match(options.if_match, known)
+            if int(known["size"]) != offset:
+                raise PreconditionFailedError("the object is not what it was when it was opened; read it anew")
             if options.encryption is None and (name := kms_key(known)) is not None:
                 options = replace(options, encryption=Encryption(kms_key=name))
             upload = self._begin_composite(key, options)
@@ -97,16 +100,6 @@ class GCSComposite(GCSConditions):
             finally:
                 with suppress(StoreError):
                     await self.delete(part, DeleteOptions())
-
-    async def _pinned(self, key: str, known: Resource, offset: int, options: PutOptions) -> str:
-        """The generation that is appended to."""
-        generation = str(known["generation"])
-        demanded = generation
-        if options.if_match is not None and options.if_match != ANY:
-            demanded = await self._generation(key, options.if_match, self._client)
-        if demanded != generation or int(known["size"]) != offset:
-            raise PreconditionFailedError("the object is not what it was when it was opened; read it anew")
-        return generation
 
     def _begin_composite(self, key: str, options: PutOptions) -> Upload:
         """Nothing is sent: an upload is there when its first part is."""

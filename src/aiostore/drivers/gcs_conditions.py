@@ -17,7 +17,7 @@ from aiostore._http.failure import Demand
 from aiostore.body import Body
 from aiostore.drivers.base import BaseDriver
 from aiostore.drivers.gcs_client import Client, encode_key, object_url
-from aiostore.drivers.gcs_resource import Resource, customer_key, etags, predefined_acl
+from aiostore.drivers.gcs_resource import Resource, customer_key, etags, own_etags, predefined_acl
 from aiostore.errors import AlreadyExistsError, NotFoundError, NotSupportedError, PreconditionFailedError
 from aiostore.types import ANY, Buffer, GetOptions, Match, PutOptions
 
@@ -68,7 +68,7 @@ class GCSConditions(BaseDriver):
             demand = "match"
             condition = "ifGenerationNotMatch=0"
             if if_match != ANY:
-                condition = f"ifGenerationMatch={await self._generation(key, if_match, self._client)}"
+                condition = await self._matching(key, if_match, self._client)
             url = _added(url, condition)
         if if_none_match is not None:
             if if_none_match == ANY:
@@ -81,24 +81,27 @@ class GCSConditions(BaseDriver):
                 raise NotSupportedError(_NO_ETAG)
         return url, demand
 
-    async def _generation(self, key: str, match: Match, client: Client) -> str:
-        """The generation that a condition names."""
+    async def _matching(self, key: str, match: Match, client: Client, prefix: str = "if") -> str:
+        """The parameters that demand what ``match`` does. Google's own ETag names the metadata as well as the bytes."""
         if match.version is not None:
-            return encode_key(match.version)
-        url = object_url(client, key, "fields=generation,etag,md5Hash,crc32c")
+            return f"{prefix}GenerationMatch={encode_key(match.version)}"
+        url = object_url(client, key, "fields=generation,metageneration,etag,md5Hash,crc32c")
         try:
             known = await client.ask("head", "GET", url, key)
         except NotFoundError as error:
             raise PreconditionFailedError("there is no object that could be what the condition demands") from error
-        _check(match, known)
-        return str(known["generation"])
+        check_match(match, known)
+        condition = f"{prefix}GenerationMatch={known['generation']}"
+        if match.etag in own_etags(known):
+            condition += f"&{prefix}MetagenerationMatch={known['metageneration']}"
+        return condition
 
     async def _holding(self, operation: str, url: str, key: str, options: PutOptions) -> Resource:
         """What ``url`` answers of the object, of which the conditions of ``options`` hold."""
         demand: Demand = "" if options.if_match is None else "match"
         known = await self._client.ask(operation, "GET", url, key, customer_key(options.encryption), demand=demand)
         if options.if_match is not None:
-            _check(options.if_match, known)
+            check_match(options.if_match, known)
         if (other := options.if_none_match) is not None:
             if other == ANY:
                 raise AlreadyExistsError("the object exists already")
@@ -125,7 +128,7 @@ class GCSConditions(BaseDriver):
         return {**given, "crc32c": await _crc32c(body)}
 
 
-def _check(match: Match, known: Resource) -> None:
+def check_match(match: Match, known: Resource) -> None:
     """Raise PreconditionFailedError if the object that is known is not what ``match`` demands."""
     if match == ANY or match.version == known["generation"]:
         return

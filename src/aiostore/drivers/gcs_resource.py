@@ -124,10 +124,15 @@ def to_result(resource: Resource) -> PutResult:
     )
 
 
+def own_etags(resource: Resource) -> frozenset[str]:
+    """The ETag of the JSON API, and that of the XML API for what has no MD5: they change with the metadata."""
+    own = str(resource.get("etag", "")).strip('"')
+    return frozenset((own, f"-{own}"))
+
+
 def etags(resource: Resource) -> frozenset[str]:
     """The ETags that an object has in either API."""
-    own = str(resource.get("etag", "")).strip('"')
-    return frozenset(filter(None, (own, f"-{own}", _etag(resource, _checksums(resource)))))
+    return own_etags(resource) | frozenset(filter(None, (_etag(resource, _checksums(resource)),)))
 
 
 def _etag(resource: Resource, checksums: Mapping[str, str]) -> str | None:
