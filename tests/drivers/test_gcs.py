@@ -17,12 +17,14 @@ from aiostore import (
     AlreadyExistsError,
     ConfigurationError,
     Encryption,
+    GCSStore,
     NotFoundError,
     NotModifiedError,
     NotSupportedError,
     PermissionDeniedError,
     PreconditionFailedError,
     Store,
+    UnauthenticatedError,
 )
 from aiostore.drivers.gcs_composite import HIDDEN, SOURCES
 from tests.drivers.gcs_buckets import MIB, bucket_on
@@ -272,6 +274,21 @@ class TestTranscoding:
 
 
 class TestAccess:
+    async def test_anybody_reads_what_is_public_and_nothing_else(self, gcs: StrictGCSEndpoint, both: Both) -> None:
+        store, bucket = both
+        await store.put("small", b"x", acl="public-read")
+        await store.put("large", bytes(6 * MIB), part_size=5 * MIB, acl="public-read")
+        await store.put("closed", b"x")
+        async with GCSStore(bucket.name, endpoint=gcs.url, skip_signature=True) as anybody:
+            assert await anybody.get("small") == b"x"
+            assert (await anybody.head("small")).size == 1
+            assert len(await anybody.get("large")) == 6 * MIB
+            for key in ("closed", "missing"):
+                with pytest.raises(UnauthenticatedError):
+                    await anybody.get(key)
+            with pytest.raises(UnauthenticatedError):
+                await anybody.put("small", b"y")
+
     async def test_a_requester_pays(self, gcs: StrictGCSEndpoint, both: Both) -> None:
         store, bucket = both
         await store.put("a", b"x")
