@@ -66,7 +66,7 @@ async def list_pages(
         return driver.list_page(options)
 
     async for page in pages(call, driver.location):
-        yield replace(page, objects=[own_write.hide(meta) for meta in page.objects])
+        yield replace(page, objects=[own_write.hide(meta) if meta.metadata else meta for meta in page.objects])
 
 
 async def level(context: Context, prefix: str, delimiter: str) -> ListResult:

@@ -36,8 +36,7 @@ _LINK: Final = re.compile(r"""<a\s[^<>]{0,200}?href\s*=\s*(?:"([^"<>]*)"|'([^'<>
 _TAG: Final = re.compile(r"<[^<>]*>")
 _NGINX_LINE: Final = re.compile(r"\s*(\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d)\s+(\d{1,19}(?![KMGT])|-|\d+[KMGT])\s*")
 _NGINX_PAGE: Final = re.compile(
-    r"""<a href="([A-Za-z0-9_-][A-Za-z0-9_.~-]*/?)">[^<]*</a> +"""
-    r"""(\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d) +(\d{1,19}|-)\r?\n"""
+    r"""(?s)<a href="([A-Za-z0-9_-][A-Za-z0-9_.~-]*/?)">[^<]*</a> +(.{17}) +([0-9]{1,19}|-)\r?\n"""
 )
 """An entry as nginx writes it, with a name that means what it looks like. A page of nothing else is read at once."""
 _APACHE_LINE: Final = re.compile(r"\s*\d{4}-\d\d-\d\d \d\d:\d\d\s+(\d{1,19}(?![\d.KMGT])|-|[\d.]+[KMGT])")
@@ -126,12 +125,15 @@ def _encodes(name: str) -> bool:
 def _nginx(text: str) -> list[Entry]:
     """The entries of a page with nothing odd in it, as nginx writes it, read in one go; none if it is another."""
     lines = _NGINX_PAGE.findall(text)
-    if len(lines) + 1 != text.count("<a "):  # One link leads to the directory above.
+    if len(lines) + 1 != text.count("</a>"):  # One link leads to the directory above.
+        return []
+    times = {time: _nginx_time(time) for time in {line[1] for line in lines}}
+    if None in times.values():
         return []
     # Past the constructor, which would take half of the time.
     new = tuple.__new__
     return [
-        Entry(name) if size == "-" else new(Entry, (name, int(size), _nginx_time(time), None, None))
+        Entry(name) if size == "-" else new(Entry, (name, int(size), times[time], None, None))
         for name, time, size in lines
     ]
 
