@@ -308,6 +308,10 @@ async def sweep(cell: Cell, run: Run, way: Way) -> None:
         with mock.patch("tempfile.tempdir", str(spools)):
             reached = await way(lambda: run(cell), number)
         assert not [*spools.iterdir()]
+        if cell.driver == "local":
+            root = cell.directory.parent / f"{cell.directory.name}-objects"
+            files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+            assert files == {meta.key async for meta in cell.direct.list()}
         await cell.assert_nothing_is_left(tasks)
         assert await cell.visible("object") in (cell.old, *new)
         assert await cell.visible("new") in (None, cell.small)
