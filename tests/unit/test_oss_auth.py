@@ -22,10 +22,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
+from aiostore._http.path import encode_path
 from aiostore.drivers.oss_auth import (
     Credentials,
     Request,
-    encode_path,
     encode_query,
     sign_form,
     sign_headers,

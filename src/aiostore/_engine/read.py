@@ -6,12 +6,14 @@ import sys
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from aiostore import checksums
 from aiostore._engine import proof, verify
 from aiostore._engine.context import Context
 from aiostore._engine.drain import Drain
 from aiostore._engine.gather import gather
+from aiostore._engine.options import WHOLE
 from aiostore._engine.pin import Pin, is_another, state_of
 from aiostore._engine.stream import ReadAhead
 from aiostore.budget import BUDGET
@@ -91,9 +93,13 @@ async def first_answer(context: Context, key: str, options: GetOptions) -> GetRe
     start, stop = options.start, options.stop
     largest = min(driver.capabilities.range_checksum, context.limits.part_size)
     if largest and context.integrity != "off" and (start is None or start >= 0):
-        start = start or 0
-        stop = start + largest if stop is None else min(stop, start + largest)
-        options = replace(options, start=start, stop=stop)
+        if options is WHOLE:
+            options = _beginning(largest)
+            start, stop = options.start, options.stop
+        else:
+            start = start or 0
+            stop = start + largest if stop is None else min(stop, start + largest)
+            options = replace(options, start=start, stop=stop)
     if start is not None and (start == stop or (start < 0 and not driver.capabilities.suffix_range)):
         meta = await driver.head(key, replace(options, start=None, stop=None))
         start, stop = bounds(options, meta, driver)
@@ -108,6 +114,11 @@ async def first_answer(context: Context, key: str, options: GetOptions) -> GetRe
             raise
         # Services answer any range of an empty object so; its bytes are all there is.
         return await driver.get(key, replace(options, start=None, stop=None))
+
+
+@lru_cache(maxsize=16)
+def _beginning(size: int) -> GetOptions:
+    return GetOptions(start=0, stop=size)
 
 
 def expected(

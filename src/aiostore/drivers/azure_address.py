@@ -9,6 +9,7 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from aiostore._http.path import encode_path
 from aiostore.errors import ConfigurationError, InvalidKeyError
 
 EMULATOR_ACCOUNT: Final = "devstoreaccount1"
@@ -104,7 +105,7 @@ def encode_key(key: str) -> str:
             "with a full stop",
             key=key,
         )
-    return quote(key, safe="/~")
+    return encode_path(key)
 
 
 def encode_query(pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> str:

@@ -18,6 +18,7 @@ from hashlib import sha256
 from typing import Final, Literal, TypeAlias
 from urllib.parse import quote
 
+from aiostore._http.path import encode_path
 from aiostore.errors import ConfigurationError
 
 SignatureVersion: TypeAlias = Literal["v4", "v1"]
@@ -177,11 +178,6 @@ def _check_expires_in(expires_in: float) -> None:
 
 
 # --- encoding -------------------------------------------------------------------------------------------------------
-
-
-def encode_path(key: str) -> str:
-    """Percent-encode a key for a path: all but letters, digits and ``-._~/``; dot segments stay as they are."""
-    return quote(key, safe="/~")
 
 
 def encode_query(pairs: Query) -> str:

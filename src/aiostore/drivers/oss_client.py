@@ -17,6 +17,7 @@ from aiostore._http.bucket_xml import parse
 from aiostore._http.client import Transport
 from aiostore._http.document import LONGEST_ERROR, read_document, read_some
 from aiostore._http.failure import Failure
+from aiostore._http.path import encode_path
 from aiostore._http.redaction import HIDDEN, redact
 from aiostore._http.status import http_date
 from aiostore.body import Body, Buffers
@@ -25,7 +26,6 @@ from aiostore.drivers.oss_auth import (
     Query,
     Request,
     SignatureVersion,
-    encode_path,
     encode_query,
     sign_form,
     sign_headers,

@@ -13,11 +13,11 @@ from aiostore import checksums
 from aiostore._http import xml
 from aiostore._http.bucket_xml import parse_uploads, split_marker
 from aiostore._http.document import discard
+from aiostore._http.path import encode_path
 from aiostore._http.request_headers import lower_case
 from aiostore._http.status import unquote_etag
 from aiostore.body import Body
 from aiostore.drivers.base import BaseDriver
-from aiostore.drivers.oss_auth import encode_path
 from aiostore.drivers.oss_client import Client, document
 from aiostore.drivers.oss_guard import Guarding
 from aiostore.drivers.oss_headers import quoted, stored_crc64, target_conditions, version_of, write_headers
