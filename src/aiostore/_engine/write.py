@@ -31,6 +31,13 @@ async def put(
     best_effort: bool = False,
 ) -> PutResult:
     """Write ``data`` to ``key``; see :meth:`aiostore.protocol.AsyncObjectStore.put`."""
+    if (
+        type(data) is bytes and part_size is None and concurrency is None and progress is None
+        and options.if_match is None and options.if_none_match is None
+        and len(data) <= min(2 * context.limits.part_size, context.driver.capabilities.max_put)
+    ):  # fmt: skip
+        # What most writes are: one request, for which nothing is kept.
+        return await context.driver.put(key, Buffers((data,), len(data)), options)
     writer = Writer(
         context,
         key,

@@ -145,7 +145,9 @@ class AzureDriver(AzureAppend, AzureBlocks, AzureContainer, AzureCopy):
             headers["x-ms-blob-type"] = "BlockBlob"
             if options.if_match is not None or options.if_none_match is not None:
                 headers |= target_conditions(options.if_match, options.if_none_match)
-            guard = await self._guarding.of(body, options.checksums)
+            guard = self._guarding.at_once(body, options.checksums)
+            if guard is None:
+                guard = await self._guarding.of(body, options.checksums)
             headers.update(guard.headers)
             if options.headers:
                 headers |= lower_case(options.headers)

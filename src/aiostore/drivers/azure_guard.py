@@ -45,26 +45,34 @@ class Guarding:
 
     async def of(self, body: Body, given: Mapping[str, str] = NOTHING) -> Guard:
         """Return what guards ``body``, whose checksums are known as far as they are ``given``."""
+        if (quick := self.at_once(body, given)) is not None:
+            return quick
+        algorithm = self.algorithm
+        if (buffers := body.buffers) is None:
+            return _guard(algorithm, await _digest(algorithm, body))
+        return _guard(algorithm, await checksums.digest(algorithm, buffers))
+
+    def at_once(self, body: Body, given: Mapping[str, str] = NOTHING) -> Guard | None:
+        """The same as far as it takes no time worth a thread; None if it does."""
         if not self.wanted or not body.size:
             return _NONE
         algorithm = "md5" if "md5" in given else self.algorithm
         digest = given.get(algorithm)
         if digest is None:
             buffers = body.buffers
-            if buffers is None:
-                digest = await _digest(algorithm, body)
-            elif body.size <= _AT_ONCE and algorithm != "md5":
-                hasher = checksums.new(algorithm)
-                for buffer in buffers:
-                    hasher.update(buffer)
-                digest = hasher.hexdigest()
-            else:
-                digest = await checksums.digest(algorithm, buffers)
-        if algorithm == "md5":
-            headers = {"content-md5": to_base64(digest)}
-        else:
-            headers = {"x-ms-content-crc64": crc64_header(digest)}
-        return Guard(headers, {algorithm: digest})
+            if buffers is None or body.size > _AT_ONCE or algorithm == "md5":
+                return None
+            hasher = checksums.new(algorithm)
+            for buffer in buffers:
+                hasher.update(buffer)
+            digest = hasher.hexdigest()
+        return _guard(algorithm, digest)
+
+
+def _guard(algorithm: str, digest: str) -> Guard:
+    if algorithm == "md5":
+        return Guard({"content-md5": to_base64(digest)}, {algorithm: digest})
+    return Guard({"x-ms-content-crc64": crc64_header(digest)}, {algorithm: digest})
 
 
 def _guarding(crc64: bool, wanted: bool) -> Guarding:
