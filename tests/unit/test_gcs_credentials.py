@@ -19,6 +19,7 @@ from aiostore.drivers.gcs_settings import make_driver
 from aiostore.types import PostOptions, SignOptions
 from tests.servers.gcs import StrictGCSEndpoint
 from tests.servers.gcs_server.accounts import EMAIL, SUBJECT_TOKEN, USER_REFRESH_TOKEN
+from tests.unit.raw_http import Request, serve
 
 ONCE = RetryPolicy(attempts=1)
 
@@ -222,3 +223,37 @@ async def test_who_cannot_sign_is_told_what_can(gcs: StrictGCSEndpoint, way: str
     async with store:
         with pytest.raises(ConfigurationError):
             await store.sign("key")
+
+
+async def test_who_issues_tokens_is_reached_as_the_service_is(gcs: StrictGCSEndpoint) -> None:
+    account = {**gcs.account, "token_uri": "http://tokens.example/token"}
+    token = b'{"access_token": "ya29.x", "expires_in": 3600}'
+
+    async def respond(request: Request) -> None:
+        await request.body()
+        answer = token if request.line.startswith("POST") else b"{}"
+        request.send(
+            f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+            + answer
+        )
+
+    async with serve(respond) as proxy:
+        assert await lists(
+            GCSStore(
+                "b",
+                endpoint="http://storage.example",
+                project="none",
+                credentials=account,
+                client_options={"proxy": proxy.url},
+            )
+        )
+        lines = [request.line.partition("?")[0].removesuffix(" HTTP/1.1") for request in proxy.requests]
+    assert lines == ["POST http://tokens.example/token", "GET http://storage.example/storage/v1/b"]
+
+
+async def test_who_issues_tokens_must_be_known_to_the_given_authorities(gcs: StrictGCSEndpoint, tmp_path: Path) -> None:
+    options = {"ca_bundle": str(tmp_path / "none.pem")}
+    store = GCSStore("b", endpoint=gcs.url, credentials=gcs.account, retry=ONCE, client_options=options)
+    async with store:
+        with pytest.raises(ConfigurationError, match="ca_bundle"):
+            await store.get("key")

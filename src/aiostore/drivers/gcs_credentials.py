@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast, runtime_checkable
 
 from aiostore._http.renewal import Renewable, asked
+from aiostore._http.tls import tls_context
 from aiostore.drivers.gcs_signing import load_key
 from aiostore.errors import (
     ConfigurationError,
@@ -26,6 +27,7 @@ from aiostore.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from aiostore.policies import ClientOptions
 
 if TYPE_CHECKING:
     from gcloud.aio.auth import Token
@@ -113,18 +115,20 @@ class GoogleToken(Renewable[str]):
     """Tokens from gcloud-aio-auth, one request (or two, to impersonate) for each.
 
     ``source`` is the content of a credentials file, or its path, or None for application default credentials, which
-    are looked for when the first token is needed. Pickled without tokens; with ``source`` as it was given.
+    are looked for when the first token is needed. ``options`` say which authorities and which proxy lead to who issues
+    the tokens. Pickled without tokens; with ``source`` as it was given.
     """
 
-    __slots__ = ("_info", "_source")
+    __slots__ = ("_info", "_options", "_source")
 
-    def __init__(self, source: Mapping[str, object] | Path | None = None) -> None:
+    def __init__(self, source: Mapping[str, object] | Path | None = None, options: ClientOptions | None = None) -> None:
         super().__init__()
         self._source = source
+        self._options = ClientOptions() if options is None else options
         self._info: Mapping[str, object] | None = None
 
-    def __reduce__(self) -> tuple[type[GoogleToken], tuple[Mapping[str, object] | Path | None]]:
-        return GoogleToken, (self._source,)
+    def __reduce__(self) -> tuple[type[GoogleToken], tuple[Mapping[str, object] | Path | None, ClientOptions]]:
+        return GoogleToken, (self._source, self._options)
 
     @property
     def info(self) -> Mapping[str, object]:
@@ -183,7 +187,13 @@ class GoogleToken(Renewable[str]):
         info, account = self.info, self.account
         # Or it would be read, and its numbers be checked, for every token, which holds the event loop up.
         key = None if account is None else load_key(account.private_key)
-        async with aiohttp.ClientSession(trust_env=True, timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session:
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=tls_context(self._options)),
+            # The metadata server is no farther than the machine.
+            proxy=self._options.proxy if info else None,
+            trust_env=True,
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+        ) as session:
             try:
                 # Without a file gcloud-aio-auth would look for one itself, and take one that it cannot read for none.
                 file = io.StringIO(json.dumps(info))
@@ -297,7 +307,10 @@ def _parse_token(value: object) -> tuple[str, float | None]:
 
 
 def provider(
-    credentials: TokenProvider | TokenCallback | Mapping[str, object] | str | Path | None, *, skip_signature: bool
+    credentials: TokenProvider | TokenCallback | Mapping[str, object] | str | Path | None,
+    *,
+    skip_signature: bool,
+    options: ClientOptions | None = None,
 ) -> TokenProvider:
     """The provider that a store's arguments mean.
 
@@ -309,11 +322,11 @@ def provider(
             raise ConfigurationError("choose one of credentials and skip_signature")
         return Anonymous()
     if credentials is None:
-        return GoogleToken()
+        return GoogleToken(None, options)
     if isinstance(credentials, str | Path):
-        return GoogleToken(Path(credentials))
+        return GoogleToken(Path(credentials), options)
     if isinstance(credentials, Mapping):
-        return GoogleToken(_check(credentials, "credentials"))
+        return GoogleToken(_check(credentials, "credentials"), options)
     if isinstance(credentials, TokenProvider):
         return credentials
     if callable(credentials):

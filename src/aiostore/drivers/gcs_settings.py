@@ -46,7 +46,8 @@ def make_driver(
         raise ConfigurationError(f"{bucket!r} is no name of a bucket")
     if multipart not in {"xml", "composite"}:
         raise ConfigurationError(f'multipart={multipart!r}: choose "xml" or "composite"')
-    tokens = provider(credentials, skip_signature=skip_signature)
+    options = ClientOptions.of(client_options)
+    tokens = provider(credentials, skip_signature=skip_signature, options=options)
     if endpoint is None and (emulator := os.environ.get("STORAGE_EMULATOR_HOST")):
         endpoint = emulator if "://" in emulator else f"http://{emulator}"
         if credentials is None:
@@ -56,7 +57,7 @@ def make_driver(
     if project is None and isinstance(credentials, Mapping) and isinstance(tokens, GoogleToken):
         found = tokens.info.get("project_id")
         project = found if isinstance(found, str) else None
-    transport = Transport(ClientOptions.of(client_options), Timeouts() if timeouts is None else timeouts)
+    transport = Transport(options, Timeouts() if timeouts is None else timeouts)
     service = Service(
         _origin(endpoint or ENDPOINT), tokens, transport, project, user_project, _origin(iam_endpoint or IAM)
     )
