@@ -191,7 +191,7 @@ class GoogleToken(Renewable[str]):
             connector=aiohttp.TCPConnector(ssl=tls_context(self._options)),
             # The metadata server is no farther than the machine.
             proxy=self._options.proxy if info else None,
-            trust_env=True,
+            trust_env=bool(info),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT),
         ) as session:
             try:
