@@ -36,6 +36,8 @@ from aiostore import (
     UnavailableError,
 )
 from aiostore.testing.conformance.suite import payload
+from tests.faults.faults import Answer
+from tests.faults.proxy import FaultProxy
 from tests.servers.apache import ApacheEndpoint
 from tests.servers.nginx import TOKEN, NginxEndpoint
 
@@ -197,6 +199,21 @@ async def test_a_weak_etag_is_one(nginx: NginxEndpoint, folder: str) -> None:
         assert await store.get("small.txt", if_match=meta) == b"small.txt"
         with pytest.raises(NotModifiedError):
             await store.get("small.txt", if_none_match=meta)
+
+
+async def test_where_head_is_refused_a_read_tells_what_it_would(nginx: NginxEndpoint, folder: str) -> None:
+    Path(nginx.root, folder, "empty.html").touch(mode=0o644)
+    async with FaultProxy(nginx.url) as proxy:
+        proxy.inject(Answer(status=405), method="HEAD", times=None)
+        async with HTTPStore(f"{proxy.url}/{folder}") as refused, store_of(nginx, folder) as store:
+            for key in ("large.bin", "empty.html"):
+                assert await refused.head(key) == await store.head(key)
+        # A checksum of the one byte that was asked for.
+        partial = {"Content-Range": "bytes 0-0/9", "Content-Length": "1", "Content-MD5": "A8x5SZOPJI90KB0F4dBSEw=="}
+        proxy.inject(Answer(status=206, headers=partial, body=b"s"), method="GET")
+        async with HTTPStore(f"{proxy.url}/{folder}") as refused:
+            meta = await refused.head("small.txt")
+            assert (meta.size, dict(meta.checksums)) == (9, {})
 
 
 async def test_nothing_is_compressed_on_the_way(nginx: NginxEndpoint, folder: str) -> None:
@@ -386,7 +403,7 @@ async def test_an_index_of_nginx_is_a_listing(nginx: NginxEndpoint, folder: str,
         await check_listing(store, sizes=True, times=True)
 
 
-@pytest.mark.parametrize("kind", ["plain", "fancy", "table"])
+@pytest.mark.parametrize("kind", ["plain", "fancy", "linked", "table"])
 async def test_an_index_of_apache_is_a_listing(apache: ApacheEndpoint, kind: str) -> None:
     name = f"http-{uuid.uuid4().hex}"
     fill(Path(apache.root, name))

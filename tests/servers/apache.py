@@ -17,7 +17,7 @@ OWNER = "www-data"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApacheEndpoint(Endpoint):
-    """Files placed in ``root`` are listed under ``url`` + ``/plain/``, ``/fancy/`` and ``/table/``."""
+    """Files placed in ``root`` are listed under ``url`` + ``/plain/``, ``/fancy/``, ``/linked/`` and ``/table/``."""
 
     url: str
     root: str
@@ -87,6 +87,7 @@ DavLockDB {here}/run/locks
 Alias /plain/ {here}/root/
 Alias /fancy/ {here}/root/
 Alias /table/ {here}/root/
+Alias /linked/ {here}/root/
 Alias /dav/ {here}/dav/
 # A file that is younger than a second has a weak ETag; here it is taken for a strong one.
 Alias /strong/ {here}/dav/
@@ -98,6 +99,10 @@ Alias /strong/ {here}/dav/
 </Location>
 <Location /fancy/>
  IndexOptions FancyIndexing Charset=UTF-8
+</Location>
+<Location /linked/>
+ IndexOptions FancyIndexing IconsAreLinks Charset=UTF-8
+ DefaultIcon /unknown.gif
 </Location>
 <Location /table/>
  IndexOptions FancyIndexing HTMLTable NameWidth=* FoldersFirst Charset=UTF-8

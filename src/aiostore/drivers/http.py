@@ -88,7 +88,12 @@ class HTTPDriver(BaseDriver):
                 response = await self._client.send("GET", url, {**headers, "range": "bytes=0-0"}, accept=_FOUND)
                 await response.aclose()
                 size = _whole_size(response.status, response.headers)
-            meta = _meta(key, response.headers, size)
+            if response.status == 416:
+                # There is no first byte, and what the head speaks of is the refusal.
+                response = await self._client.send("GET", url, headers)
+                await response.aclose()
+                size = response.content_length or 0
+            meta = _meta(key, response.headers, size, whole=response.status != 206)
             check_read(options, meta)
             return meta
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -76,7 +76,7 @@ def parse(page: bytes, content_type: str, path: str) -> list[Entry] | None:
     text = page.decode("utf-8", "surrogateescape")
     if _TITLE.search(text) is None:
         return None
-    return _nginx(text) or list(dict.fromkeys(_html(text, path)))
+    return _nginx(text) or _once(_html(text, path))
 
 
 def child(target: str, path: str, *, absolute: bool = False) -> str | None:
@@ -136,6 +136,15 @@ def _nginx(text: str) -> list[Entry]:
         Entry(name) if size == "-" else new(Entry, (name, int(size), times[time], None, None))
         for name, time, size in lines
     ]
+
+
+def _once(entries: Iterable[Entry]) -> list[Entry]:
+    """Each name once, with what is known of it: where icons are links, every entry has two."""
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.size >= 0 or entry.name not in found:
+            found[entry.name] = entry
+    return list(found.values())
 
 
 def _html(text: str, path: str) -> Iterator[Entry]:
