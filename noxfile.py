@@ -100,6 +100,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """The site, in ``docs/_build``; a warning is an error."""
+    session.install("-e", ".[all,testing]", *group("docs"))
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "-b", "html", "docs", "docs/_build")
+
+
+@nox.session(default=False)
 def soak(session: nox.Session) -> None:
     """Random operations under random faults, ten minutes in memory and ten on Ceph: ``nox -s soak -- --seconds 60``."""
     session.install("-e", ".[all]", *group("test"))
