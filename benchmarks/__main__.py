@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from . import local
 from .clients import AZURE_CLIENTS, LOCAL_CLIENTS, OSS_CLIENTS, WIRE_CLIENTS, Target, find_client
-from .report import DISTURBED, Failure, Measurement, Report, machine, markdown, plot, versions
+from .report import DISTURBED, PEERS, SUBJECTS, Failure, Measurement, Report, machine, markdown, plot, versions
 from .server import BUCKET, Link, Server, Stats, busy_seconds, ceilings, pin, serve
 from .workloads import KIB, MIB, WORKLOADS, LinkKind, Result, Workload
 
@@ -131,6 +131,8 @@ class Run:
     def __init__(self, options: argparse.Namespace, report: Report, stack: ExitStack) -> None:
         self.options, self.report, self.stack = options, report, stack
         self.servers: dict[bool, Server] = {}
+        self.deadline = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
+        self.rows_left = len(options.chosen)
 
     def server(self, *, shaped: bool) -> Server:
         if shaped not in self.servers:
@@ -183,9 +185,15 @@ class Run:
         """All rounds of one row: in every round each client has its turn, and each round starts with another one."""
         say(f"{work.name} ({link})")
         target, server = self.target(work, link)
+        begun = time.monotonic()
+        share = max(0.0, self.deadline - begun) / self.rows_left
+        self.rows_left -= 1
         clients = [
             name for name in self.options.clients if name in (LOCAL_CLIENTS if link == "local" else WIRE_CLIENTS)
         ]
+        if self.options.minutes and work.once:
+            # Others take minutes for these.
+            clients = [name for name in clients if name in (*SUBJECTS, PEERS[0])]
         rounds = self.options.slow_rounds if work.once else self.options.rounds
         processes: list[Process] = []
         with ExitStack() as stack:
@@ -202,6 +210,8 @@ class Run:
                     self.fail(work, link, process.client, str(error))
                     processes.remove(process)
             for number in range(rounds):
+                if number and (time.monotonic() - begun) * (number + 1) / number > share:
+                    break
                 turn = number % len(processes) if processes else 0
                 for process in processes[turn:] + processes[:turn]:
                     try:
@@ -308,6 +318,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="3 rounds of 1 second, 1 of slow rows")
     parser.add_argument(
+        "--minutes",
+        type=float,
+        default=0.0,
+        help="share so many among the rows: rounds of 0.7 s, no retakes, of slow rows only aiostore and obstore",
+    )
+    parser.add_argument(
         "--shape", type=Link.parse, default=Link.parse("30ms,60MiB/s"), help="the shaped link; default %(default)s"
     )
     parser.add_argument("--no-tls", dest="tls", action="store_false", help="leave out the rows over TLS")
@@ -328,7 +344,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--verbose", action="store_true", help="show what the clients print on standard error")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (3 if options.quick else 5)
-    options.seconds = options.seconds or (1.0 if options.quick else 3.0)
+    options.seconds = options.seconds or (0.7 if options.minutes else 1.0 if options.quick else 3.0)
+    options.retakes = 0 if options.minutes else options.retakes
     options.slow_rounds = 1 if options.quick else min(options.rounds, 3)
     options.chosen = choose([p for p in options.only.split(",") if p], tls=options.tls)
     if not options.chosen:

@@ -140,7 +140,7 @@ AZURITE = {
 OSS = {
     "put": 1, "put if_absent": 1, "put in 3 parts": 5, "append twice to a new object": 4, "get small": 1,
     "get empty": 1, "get in 3 ranges": 3, "stream in 3 ranges": 3, "get_range": 1, "get_range from the end": 1,
-    "get_ranges, near": 1, "get_ranges, far": 2, "head": 1, "exists": 1, "list": 1, "delete": 1, "copy": 2,
+    "get_ranges, near": 1, "get_ranges, far": 2, "head": 1, "exists": 1, "list": 1, "delete": 1, "copy": 1,
     "rename": 4, "set_metadata": 2, "set content headers": 2, "set_tags": 1, "get_tags": 1, "sign": 0,
     "container_exists": 1,
 }  # fmt: skip

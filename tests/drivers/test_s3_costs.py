@@ -65,7 +65,7 @@ COSTS: dict[str, tuple[Call, int]] = {
     "exists": (lambda store: store.exists("small"), 1),
     "delete": (lambda store: store.delete("small"), 1),
     "delete_many": (lambda store: store.delete_many(["small", "large", "missing"]), 1),
-    "copy": (lambda store: store.copy("small", "key"), 2),
+    "copy": (lambda store: store.copy("small", "key"), 1),
     # One of them stands in for the condition on the deletion of the source, which this service ignores.
     "rename": (lambda store: store.rename("small", "key"), 4),
     "list": (_list, 1),

@@ -19,10 +19,14 @@ from aiostore.errors import (
     NotFoundError,
     NotSupportedError,
     ObjectChangedError,
+    PermissionDeniedError,
     PreconditionFailedError,
+    StoreClosedError,
     StoreError,
     TransientError,
+    UnauthenticatedError,
 )
+from aiostore.protocol import Driver
 from aiostore.types import (
     ANY,
     CopyOptions,
@@ -39,6 +43,12 @@ from aiostore.types import (
 SOURCES = 4
 """How many states of a source a conditional copy is made of, if it changes each time."""
 
+UNSEEN = 1024**3
+"""Bytes that a service copies in one request, at least, if the size of the source is not asked for first."""
+
+_FINAL = (NotFoundError, PermissionDeniedError, UnauthenticatedError, StoreClosedError, TransientError)
+"""What refuses a copy for another reason than its size."""
+
 COPY_PART = 256 * 1024**2
 """Bytes of one part of a copy: no byte passes through here, so parts are large and few."""
 
@@ -52,25 +62,47 @@ async def copy(
     if_absent: bool,
     best_effort: bool,
 ) -> PutResult:
-    """Copy ``source`` to ``target`` with its metadata, atomically for whoever reads the target."""
-    made, _ = await _made(
-        context, source, target, source_container=source_container, if_absent=if_absent, best_effort=best_effort
-    )
+    """Copy ``source`` to ``target`` with its metadata, atomically for whoever reads the target.
+
+    Its size is asked for first where it often decides how, elsewhere only if the service refuses to copy it at once.
+    """
+    options = CopyOptions(if_none_match=ANY if if_absent else None, source_container=source_container)
+    capabilities = context.driver.capabilities
+    if not if_absent and "copy" in capabilities.operations and capabilities.max_copy >= UNSEEN:
+        return await _copy_unseen(context, source, target, options)
+    made, _ = await _made(context, source, target, options, best_effort=best_effort)
     return made
 
 
+async def _copy_unseen(context: Context, source: str, target: str, options: CopyOptions) -> PutResult:
+    try:
+        return await _copy(context, source, target, options)
+    except StoreError as error:
+        if isinstance(error, NotFoundError):
+            # Drivers may have named the target, which the request is for.
+            error.key = None
+            error.locate(key=source)
+        if isinstance(error, _FINAL) or not _has_parts(context.driver):
+            raise
+        try:
+            meta = await _head(_source(context, options), source, "copy")
+        except StoreError:
+            raise error from error.__cause__
+        if meta.size <= context.driver.capabilities.max_copy:
+            raise
+    return await _in_parts(context, meta, source, target, options)
+
+
+def _has_parts(driver: Driver) -> bool:
+    return driver.capabilities.multipart is not None and "copy_part" in driver.capabilities.operations
+
+
 async def _made(
-    context: Context,
-    source: str,
-    target: str,
-    *,
-    source_container: str | None = None,
-    if_absent: bool,
-    best_effort: bool,
+    context: Context, source: str, target: str, options: CopyOptions, *, best_effort: bool
 ) -> tuple[PutResult, ObjectMeta | None]:
     """The copy, and the source as it was seen before; None if it was not looked at."""
     driver = context.driver
-    options = CopyOptions(if_none_match=ANY if if_absent else None, source_container=source_container)
+    if_absent = options.if_none_match is not None
     capabilities = driver.capabilities
     if "copy" not in capabilities.operations:
         return await _through(context, source, target, options, best_effort=best_effort), None
@@ -78,7 +110,7 @@ async def _made(
     if required:
         _require_atomic(context, target, capabilities.copy)
     meta = None
-    if if_absent or (capabilities.multipart is not None and "copy_part" in capabilities.operations):
+    if if_absent or _has_parts(driver):
         meta = await _head(_source(context, options), source, "copy")
         if meta.size > capabilities.max_copy:
             if required:
@@ -167,11 +199,12 @@ async def rename(context: Context, source: str, target: str, *, if_absent: bool,
     """Move in one step where the service can; else copy, then delete the source."""
     if source == target and not if_absent:
         return _result(await _head(context, source, "rename"))
+    options = CopyOptions(if_none_match=ANY if if_absent else None)
     if "rename" in context.driver.capabilities.operations:
         if if_absent and not best_effort:
             _require_atomic(context, target, context.driver.capabilities.copy)
-        return await _rename(context, source, target, CopyOptions(if_none_match=ANY if if_absent else None))
-    result, meta = await _made(context, source, target, if_absent=if_absent, best_effort=best_effort)
+        return await _rename(context, source, target, options)
+    result, meta = await _made(context, source, target, options, best_effort=best_effort)
     if meta is None or (state := _state(meta)) is None:
         await context.driver.delete(source, DeleteOptions())
     else:
