@@ -3,6 +3,7 @@
  *   GET, HEAD  /bucket/size/<bytes>/<anything>   an object of that size (sizes are declared at start), with Range and conditions
  *   PUT        /bucket/<key>                     the body is counted and discarded; so are the parts of a multipart upload
  *   GET        /bucket?list-type=2&prefix=list/<count>/   <count> generated keys in pages of 1,000
+ *   GET, HEAD  /bucket/tree/<count>/<bytes>/<number>      one of that many objects of that size, which are listed as they are
  *   GET        /_stats                           counters of this process as JSON
  *
  * Below /devstoreaccount1 it looks like Azure's Blob service instead, below /v1/AUTH_benchmark like OpenStack Swift, both
@@ -144,8 +145,8 @@ static void declare_object(const char *spec) { /* SIZE:MD5, and the same and the
 
 static struct object *find_object(const char *path) { /* /bucket/size/<bytes>/... */
     const char *key = strchr(path + 1, '/');
-    if (!key || strncmp(key, "/size/", 6)) return NULL;
-    uint64_t size = strtoull(key + 6, NULL, 10);
+    uint64_t size;
+    if (!key || (sscanf(key, "/size/%lu", &size) != 1 && sscanf(key, "/tree/%*u/%lu", &size) != 1)) return NULL;
     for (int i = 0; i < object_count; i++)
         if (objects[i].size == size) return &objects[i];
     return NULL;
@@ -286,9 +287,12 @@ static bool query_value(const char *query, const char *name, char *into, size_t 
 static void answer_list(struct conn *c, const struct request *r) {
     char prefix[256] = "", value[1200];
     unsigned long count = 0, at = 0, limit = 1000;
+    uint64_t size = 1024;
     int consumed = 0;
     query_value(r->query, "prefix", prefix, sizeof prefix);
-    if (sscanf(prefix, "list/%lu%n", &count, &consumed) == 1 && prefix[consumed] != '/') count = 0;
+    if ((sscanf(prefix, "list/%lu%n", &count, &consumed) == 1 || sscanf(prefix, "tree/%lu/%lu%n", &count, &size, &consumed) == 2) &&
+        prefix[consumed] != '/')
+        count = 0;
     prefix[count ? consumed : 0] = 0;
     if (query_value(r->query, "max-keys", value, sizeof value)) limit = strtoul(value, NULL, 10);
     if (limit > 1000) limit = 1000;
@@ -311,10 +315,11 @@ static void answer_list(struct conn *c, const struct request *r) {
     int length = snprintf(item, sizeof item,
                           "<Contents><Key>%s/00000000</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
                           "<ETag>&quot;0cc175b9c0f1b6a831c399e200000000&quot;</ETag>%s"
-                          "<Size>1024</Size><StorageClass>STANDARD</StorageClass></Contents>",
+                          "<Size>%lu</Size><StorageClass>STANDARD</StorageClass></Contents>",
                           prefix,
                           r->oss ? "<Type>Normal</Type>"
-                                 : "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>");
+                                 : "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>",
+                          size);
     char *key = strstr(item, "/00000000</Key>"), *etag = strstr(item, "00000000&quot;");
     for (; at < end; at++) {
         unsigned long digits = at;

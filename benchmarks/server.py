@@ -155,6 +155,11 @@ def list_prefix(count: int) -> str:
     return f"list/{count}/"
 
 
+def tree_prefix(count: int, size: int) -> str:
+    """A prefix under which the server lists `count` objects of `size` bytes, which can be read."""
+    return f"tree/{count}/{size}/"
+
+
 def make_certificate(directory: Path) -> tuple[Path, Path, Path]:
     """A private authority's certificate, and the server's certificate and key, for 127.0.0.1."""
     ca, ca_key, certificate, key = (directory / name for name in ("ca.pem", "ca.key", "server.pem", "server.key"))

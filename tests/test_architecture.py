@@ -82,8 +82,11 @@ ROWS: Final[Mapping[str, Row]] = {
             "_engine.gather",
             "_engine.object_stream",
             "_engine.options",
+            "_engine.own_write",
+            "_engine.read",
             "_engine.resumable",
             "_engine.transcode",
+            "_engine.write",
         ),
     ),
     "fs": Row(

@@ -45,8 +45,10 @@ async def copy_object(
     return await copy_between(Ends.of(source, target), key, target_key or key, manner)
 
 
-async def copy_between(ends: Ends, key: str, target_key: str, manner: Manner) -> PutResult:
-    """:func:`copy_object`, for ends that were looked at before."""
+async def copy_between(
+    ends: Ends, key: str, target_key: str, manner: Manner, *, size: int | None = None
+) -> PutResult:  # fmt: skip
+    """:func:`copy_object`, for ends that were looked at before, and a size that a listing may have told."""
     if ends.container is not None and manner.reencode is None and manner.replace is None:
         try:
             # Both keys with their prefixes: the copy is made by a store of the whole container.
@@ -64,4 +66,4 @@ async def copy_between(ends: Ends, key: str, target_key: str, manner: Manner) ->
             if manner.verify is True:
                 await compare(ends, await ends.source.head(key), target_key, NOTHING)
             return result
-    return await stream_object(ends, key, target_key, manner)
+    return await stream_object(ends, key, target_key, manner, size=size)

@@ -249,7 +249,7 @@ async def _carried_out(
         action = item if isinstance(item, Action) else await options.choice.decide(ends, *item)
         if action.kind != "skip" and not options.dry_run:
             try:
-                await copy_between(ends, action.key, action.key, options.manner)
+                await copy_between(ends, action.key, action.key, options.manner, size=action.size)
             except AlreadyExistsError:
                 if not options.manner.if_absent:
                     raise

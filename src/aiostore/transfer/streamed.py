@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from aiostore import checksums
-from aiostore._engine import options, resumable
+from aiostore._engine import options, own_write, read, resumable, write
 from aiostore._engine.object_stream import Stream
 from aiostore._engine.transcode import transcode
 from aiostore.errors import ObjectChangedError, PreconditionFailedError
@@ -17,30 +17,40 @@ from aiostore.transfer.comparison import ALGORITHM, Hashed, compare
 from aiostore.transfer.ends import Ends
 from aiostore.transfer.journal import Journal, identity
 from aiostore.transfer.manner import Headers, Manner
-from aiostore.types import NOTHING, ObjectMeta, PutOptions, PutResult
+from aiostore.types import ANY, NOTHING, ObjectMeta, PutOptions, PutResult
+
+SMALL: Final = 64 * 1024
+"""Bytes of an object that is read at once."""
+
+_NOTHING_NEW: Final = Headers()
 
 _TAG_COUNTS: Final = ("x-amz-tagging-count", "x-ms-tag-count", "x-oss-tagging-count", "tag-count")
 """Where services say that an object has tags, without which they are not asked for any."""
 
 
-async def stream_object(ends: Ends, key: str, target_key: str, manner: Manner) -> PutResult:
-    """Copy by reading and writing, in bounded memory; see :func:`aiostore.transfer.copy_object`."""
+async def stream_object(
+    ends: Ends, key: str, target_key: str, manner: Manner, *, size: int | None = None
+) -> PutResult:  # fmt: skip
+    """Copy by reading and writing, in bounded memory; see :func:`aiostore.transfer.copy_object`.
+
+    ``size`` is what a listing has told: a small object is read at once, which costs half of what a stream does.
+    """
+    if size is not None and 0 <= size <= min(SMALL, ends.target._context.limits.part_size):
+        meta, content = await read.read_with_meta(ends.source._context, key, options.WHOLE)
+        meta = own_write.hide(meta)
+        stored = _stored(
+            meta, target_key, manner, await ends.source.get_tags(key) if _has_tags(ends, meta) else NOTHING
+        )
+        return await _write(ends, meta, target_key, stored, manner, content)
     async with AsyncExitStack() as stack:
         pinned = _Pinned(ends.source, await stack.enter_async_context(ends.source.stream(key, raw=True)))
         stack.push_async_callback(pinned.aclose)
-        meta, new = pinned.meta, manner.replace or Headers()
-        content_type = meta.content_type if new.content_type is None else new.content_type
-        stored = PutOptions(
-            content_type=content_type or options.content_type(target_key),
-            content_encoding=manner.encoding(meta.content_encoding),
-            content_disposition=meta.content_disposition,
-            content_language=meta.content_language,
-            cache_control=meta.cache_control if new.cache_control is None else new.cache_control,
-            metadata=meta.metadata if new.metadata is None else new.metadata,
-            tags=await _tags(ends, pinned),
-        )
-        unchanged = stored.content_encoding == meta.content_encoding
-        if unchanged and (journals := manner.journals) is not None:
+        meta, tags = pinned.meta, NOTHING
+        if _has_tags(ends, meta):
+            await pinned.aclose()
+            tags = await ends.source.get_tags(key)
+        stored = _stored(meta, target_key, manner, tags)
+        if stored.content_encoding == meta.content_encoding and (journals := manner.journals) is not None:
             written = await _in_parts(ends, pinned, target_key, stored, journals)
             if written is not None:
                 result, digests = written
@@ -48,42 +58,56 @@ async def stream_object(ends: Ends, key: str, target_key: str, manner: Manner) -
                     await compare(ends, meta, target_key, digests)
                 return result
         stream = await stack.enter_async_context(pinned.open(0, meta.size))
-        hashed = Hashed(stream) if manner.verify is True else None
-        data = hashed or stream
-        if not unchanged:
-            data = transcode(data, meta.content_encoding, stored.content_encoding, level=manner.level)
-        result = await _put(ends.target, target_key, data, stored, manner)
-    if hashed is not None and unchanged:
-        await compare(ends, meta, target_key, hashed.digests)
-    return result
+        return await _write(ends, meta, target_key, stored, manner, stream)
 
 
-async def _put(
-    target: Store, key: str, data: AsyncIterator[bytes], stored: PutOptions, manner: Manner
-) -> PutResult:  # fmt: skip
-    return await target.put(
-        key,
-        data,
-        content_type=stored.content_type,
-        content_encoding=stored.content_encoding,
-        content_disposition=stored.content_disposition,
-        content_language=stored.content_language,
-        cache_control=stored.cache_control,
-        metadata=stored.metadata,
-        tags=stored.tags or None,
-        if_absent=manner.if_absent,
-        best_effort=manner.best_effort,
+def _stored(meta: ObjectMeta, key: str, manner: Manner, tags: Mapping[str, str]) -> PutOptions:
+    """What a copy is stored with."""
+    new = manner.replace or _NOTHING_NEW
+    content_type = meta.content_type if new.content_type is None else new.content_type
+    return PutOptions(
+        content_type=content_type or options.content_type(key),
+        content_encoding=manner.encoding(meta.content_encoding),
+        content_disposition=meta.content_disposition,
+        content_language=meta.content_language,
+        cache_control=meta.cache_control if new.cache_control is None else new.cache_control,
+        metadata=meta.metadata if new.metadata is None else new.metadata,
+        tags=tags,
+        if_none_match=ANY if manner.if_absent else None,
     )
 
 
-async def _tags(ends: Ends, source: _Pinned) -> Mapping[str, str]:
-    """The tags of the source, where both ends have tags and the service has told that there are some."""
-    if not any(name in source.meta.extra for name in _TAG_COUNTS):
-        return NOTHING
-    if "get_tags" not in ends.source.capabilities.operations or "set_tags" not in ends.target.capabilities.operations:
-        return NOTHING
-    await source.aclose()
-    return await ends.source.get_tags(source.meta.key)
+async def _write(
+    ends: Ends, meta: ObjectMeta, key: str, stored: PutOptions, manner: Manner, content: bytes | AsyncIterator[bytes]
+) -> PutResult:
+    """Write what was read, in another encoding if it is to have one."""
+    unchanged = stored.content_encoding == meta.content_encoding
+    hashed = Hashed(_chunks(content)) if manner.verify is True and unchanged else None
+    data: bytes | AsyncIterator[bytes] = content if hashed is None else hashed
+    if not unchanged:
+        data = transcode(_chunks(content), meta.content_encoding, stored.content_encoding, level=manner.level)
+    result = await write.put(ends.target._context, key, data, stored, best_effort=manner.best_effort)
+    if hashed is not None:
+        await compare(ends, meta, key, hashed.digests)
+    return result
+
+
+def _chunks(content: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    return _whole(content) if isinstance(content, bytes) else content
+
+
+async def _whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+def _has_tags(ends: Ends, meta: ObjectMeta) -> bool:
+    """Whether there are tags to be copied: both ends have tags, and the service has told that the source has some."""
+    return (
+        bool(meta.extra)
+        and any(name in meta.extra for name in _TAG_COUNTS)
+        and "get_tags" in ends.source.capabilities.operations
+        and "set_tags" in ends.target.capabilities.operations
+    )
 
 
 async def _in_parts(
