@@ -194,6 +194,12 @@ CLIENTS: dict[str, Callable[[Work], None]] = {
 }
 """Those that are Python. cloud-files wants packages of other versions, so it may have an environment of its own."""
 
+LAZY = {
+    name: ("aiostore.transfer", "aiostore.services.s3", "aiostore.services.local", "anyio._backends._asyncio", "uvloop")
+    for name in ("aiostore", "aiostore, 2 processes", "aiostore *_many")
+} | {"obstore gather": ("obstore.store", "uvloop")}
+"""What they import when it is first used."""
+
 MODULES = {
     **dict.fromkeys(("aiostore", "aiostore, 2 processes", "aiostore *_many"), "aiostore.drivers.s3"),
     "obstore gather": "obstore",
@@ -243,8 +249,8 @@ def serve_client() -> None:
     client = message["client"]
     if (module := MODULES.get(client)) is not None:
         importlib.import_module(module)
-    if module == "aiostore.drivers.s3":
-        importlib.import_module("aiostore.transfer")
+    for lazy in LAZY.get(client, ()):
+        importlib.import_module(lazy)
     begun, before = time.perf_counter(), processor_time()
     CLIENTS[client](work)
     cost = Cost(seconds=time.perf_counter() - begun, cpu=processor_time() - before, peak=peak_rss())

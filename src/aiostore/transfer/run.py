@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from aiostore._engine import codecs
 from aiostore._engine.bulk import Bulk, each
+from aiostore._engine.gather import gather
 from aiostore.errors import AlreadyExistsError, ConfigurationError, StoreError
 from aiostore.transfer import worker
 from aiostore.transfer.ends import End, Ends, opened
@@ -90,8 +91,8 @@ async def copy(
     Objects go concurrently, each atomically: in the target an object is what it was, or the whole new one. What fails
     stops no other, and is in the summary; run the same again for the rest. A ``summary`` that is given is filled as it
     goes, so that it tells what was done if the call raises or is cancelled. ``progress`` is called with (bytes copied,
-    None). With ``processes`` the objects are spread over so many new processes, each with stores of its own; both ends
-    must be URLs, paths, or stores that can be pickled.
+    None). With ``processes`` the objects are spread over this process and so many less one new ones, each with stores
+    of its own; both ends must be URLs, paths, or stores that can be pickled.
 
     A call that is cancelled or killed leaves no object half written, and with ``resume`` the parts of large objects
     that the target has received: the same call goes on behind them (see ``docs/transfer.md``). :func:`sweep` drops
@@ -196,17 +197,37 @@ async def _run(source: End, target: End, options: _Options, report: _Report, *, 
     summary.dry_run = options.dry_run
     async with opened(source, target, make=not options.dry_run) as ends, _gone(delete=options.delete) as gone:
         async with aclosing(_items(ends, options, report, gone)) as items:
-            if processes > 1 and not options.dry_run:
-                window = options.concurrency or ends.target._context.limits.requests
-                await worker.spread(_work, (source, target, options), items, processes, report.take, window=window)
+            if processes == 1 or options.dry_run:
+                await _copy_here(ends, options, items, report)
             else:
-                async with aclosing(_carried_out(ends, options, items)) as results:
-                    async for done in results:
-                        report.take(done)
+                await _spread(source, target, ends, options, worker.Shared(items), report, processes)
         if gone is not None:
             await gone.flush()
             await _deletes(ends, options, report, gone)
     return summary
+
+
+async def _copy_here(ends: Ends, options: _Options, items: AsyncIterator[_Item], report: _Report) -> None:
+    async with aclosing(_carried_out(ends, options, items)) as results:
+        async for done in results:
+            report.take(done)
+
+
+async def _spread(
+    source: End, target: End, ends: Ends, options: _Options, items: worker.Shared[_Item], report: _Report,
+    processes: int,
+) -> None:  # fmt: skip
+    """Copy in this process, which is ready already, and in others that take part as soon as they are."""
+
+    async def here() -> None:
+        await _copy_here(ends, options, items.each(), report)
+
+    async def elsewhere() -> None:
+        window = options.concurrency or ends.target._context.limits.requests
+        arguments = (source, target, options)
+        await worker.spread(_work, arguments, items, processes - 1, report.take, window=window)
+
+    await gather(lambda copies: copies(), (here, elsewhere), 2)
 
 
 async def _work(

@@ -15,10 +15,13 @@ import threading
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
-from typing import Any, Final, TypeAlias
+from importlib import import_module
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from aiostore._engine.gather import gather
 from aiostore.errors import StoreError
+
+T = TypeVar("T")
 
 LENGTH: Final = 8
 """Bytes that tell how long a pickle is."""
@@ -34,41 +37,16 @@ Work: TypeAlias = Callable[..., AsyncGenerator[Any, None]]
 """What a process does, a function of some module: called with items and arguments, it yields a result for each item."""
 
 
-async def spread(
-    work: Work,
-    arguments: Sequence[object],
-    items: AsyncIterator[object],
-    processes: int,
-    take: Callable[[Any], None],
-    *,
-    window: int,
-) -> None:
-    """Let each of several new processes do ``work(items, *arguments)`` for some of the items; ``take`` every result.
+class Shared(Generic[T]):
+    """Items that several tasks and processes take from: whoever is done first gets the next ones."""
 
-    Whoever is done first gets the next items; a process has at most ``window`` of them. A cancelled call ends all.
-
-    Raises:
-        Exception: what the work raised in one of the processes, or the source of the items here.
-        StoreError: if a process ended by itself.
-    """
-    shared = _Shared(items)
-
-    async def one(_number: int) -> None:
-        await _Worker(shared, take, window).run((work, arguments))
-
-    await gather(one, range(processes), processes)
-
-
-class _Shared:
-    """Items that several tasks take from."""
-
-    def __init__(self, items: AsyncIterator[object]) -> None:
+    def __init__(self, items: AsyncIterator[T]) -> None:
         self._items = items
         self._taking = asyncio.Lock()
 
-    async def some(self, count: int) -> list[object]:
+    async def some(self, count: int) -> list[T]:
         """The next ``count`` items or fewer; none at the end."""
-        found: list[object] = []
+        found: list[T] = []
         async with self._taking:
             async for item in self._items:
                 found.append(item)
@@ -76,11 +54,40 @@ class _Shared:
                     break
         return found
 
+    async def each(self) -> AsyncGenerator[T, None]:
+        """Those that this caller takes, one by one."""
+        while items := await self.some(1):
+            yield items[0]
+
+
+async def spread(
+    work: Work,
+    arguments: Sequence[object],
+    items: Shared[Any],
+    processes: int,
+    take: Callable[[Any], None],
+    *,
+    window: int,
+) -> None:
+    """Let each of several new processes do ``work(items, *arguments)`` for some of the items; ``take`` every result.
+
+    A process has at most ``window`` items at a time. A cancelled call ends all.
+
+    Raises:
+        Exception: what the work raised in one of the processes, or the source of the items here.
+        StoreError: if a process ended by itself.
+    """
+
+    async def one(_number: int) -> None:
+        await _Worker(items, take, window).run((work, arguments))
+
+    await gather(one, range(processes), processes)
+
 
 class _Worker:
     """One process, and the items that it has."""
 
-    def __init__(self, shared: _Shared, take: Callable[[Any], None], window: int) -> None:
+    def __init__(self, shared: Shared[Any], take: Callable[[Any], None], window: int) -> None:
         self._shared = shared
         self._take = take
         self._window = window
@@ -89,7 +96,7 @@ class _Worker:
 
     async def run(self, job: object) -> None:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", f"from {__name__} import serve; serve()", stdin=PIPE, stdout=PIPE
+            sys.executable, "-c", f"from {__name__} import serve; serve()", *_loop(), stdin=PIPE, stdout=PIPE
         )
         try:
             await gather(lambda step: step(process), (self._feed(job), self._collect), 2)
@@ -138,6 +145,11 @@ class _Worker:
             self._room.set()
 
 
+def _loop() -> tuple[str, ...]:
+    """What tells a process to use uvloop, if this one does."""
+    return ("uvloop",) if type(asyncio.get_running_loop()).__module__.startswith("uvloop") else ()
+
+
 async def _end(process: Process) -> None:
     """End a process, which first ends what it has under way."""
     if process.stdin is not None:
@@ -166,8 +178,10 @@ def _framed(value: object) -> bytes:
 
 def serve() -> None:
     """Do what standard input says, and tell of it on standard output."""
+    factory = import_module("uvloop").new_event_loop if "uvloop" in sys.argv else None
     try:
-        asyncio.run(_serve())
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(_serve())
     except KeyboardInterrupt:
         sys.exit(130)
 
