@@ -194,14 +194,19 @@ CLIENTS: dict[str, Callable[[Work], None]] = {
 }
 """Those that are Python. cloud-files wants packages of other versions, so it may have an environment of its own."""
 
+OURS = ("aiostore", "aiostore, 2 processes", "aiostore *_many")
+
 LAZY = {
-    name: ("aiostore.transfer", "aiostore.services.s3", "aiostore.services.local", "anyio._backends._asyncio", "uvloop")
-    for name in ("aiostore", "aiostore, 2 processes", "aiostore *_many")
-} | {"obstore gather": ("obstore.store", "uvloop")}
+    **dict.fromkeys(
+        OURS,
+        ("aiostore.transfer", "aiostore.services.s3", "aiostore.services.local", "anyio._backends._asyncio", "uvloop"),
+    ),
+    "obstore gather": ("obstore.store", "uvloop"),
+}
 """What they import when it is first used."""
 
 MODULES = {
-    **dict.fromkeys(("aiostore", "aiostore, 2 processes", "aiostore *_many"), "aiostore.drivers.s3"),
+    **dict.fromkeys(OURS, "aiostore.drivers.s3"),
     "obstore gather": "obstore",
     "boto3 threads": "boto3",
     "s3fs": "s3fs",
@@ -220,6 +225,7 @@ def command_of(client: str, work: Work) -> list[str]:
     return [
         "rclone", "copy", "--s3-provider", "Other", "--s3-endpoint", work.endpoint, "--s3-env-auth", "--s3-no-head",
         "--s3-no-check-bucket", "--transfers", str(TASKS), "--ignore-times", "--no-check-dest",
+        "--ignore-checksum", "--s3-list-version", "2",
         *(ends if work.up else ends[::-1]),
     ]  # fmt: skip
 
@@ -261,13 +267,11 @@ def measure(client: str, work: Work, peers: str) -> Cost:
     """Raises: subprocess.CalledProcessError if the client failed."""
     environment = {
         **os.environ,
-        "AWS_ACCESS_KEY_ID": KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
         "PATH": os.pathsep.join(filter(None, [peers, os.environ["PATH"]])),
     }
     if client in PROGRAMS:
+        environment |= {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": "us-east-1"}
         environment.pop("AWS_CA_BUNDLE", None)  # there is no TLS here, and rclone cannot use it
         begun, before = time.perf_counter(), processor_time()
         command = command_of(client, work)
