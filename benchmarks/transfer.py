@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import importlib.util
 import json
 import os
@@ -160,7 +161,8 @@ def s3fs_tree(work: Work) -> None:
 
 
 def cloudfiles_transfer(work: Work) -> None:
-    from cloudfiles import CloudFiles
+    # Not an import: it may be in another environment only.
+    CloudFiles = importlib.import_module("cloudfiles").CloudFiles  # noqa: N806  # a class
 
     remote = CloudFiles(
         f"s3://{work.endpoint}/{BUCKET}/{work.prefix}", progress=False, num_threads=TASKS,

@@ -29,6 +29,7 @@ from aiostore.body import Buffers
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import PermissionDeniedError
 from aiostore.testing import Fail, FaultyDriver
+from aiostore.testing.faults import Hold
 from aiostore.types import ListOptions, ListPage
 from aiostore.wrappers.observe import Event
 from tests.conformance.buckets import empty_bucket
@@ -202,6 +203,42 @@ async def test_a_listing_out_of_order_ends_before_anything_is_deleted() -> None:
         with pytest.raises(StoreError, match="not in order"):
             await transfer.sync(source, target, delete=True)
         assert await target.exists("x")
+
+
+@pytest.mark.parametrize("delete", [False, True])
+async def test_both_ends_are_listed_once(delete: bool) -> None:
+    source, target = FaultyDriver(MemoryDriver(page_size=10)), FaultyDriver(MemoryDriver(page_size=10))
+    async with Store(source) as first, Store(target) as second:
+        await first.put_many([(f"{number:03}", b"") for number in range(100)])
+        await second.put_many([(f"{number:03}", b"") for number in range(50, 150)])
+        summary = await transfer.sync(first, second, compare="size", delete=delete)
+        assert (summary.copied, summary.skipped, summary.deleted) == (50, 50, 50 if delete else 0)
+    # Ten pages each, and a look whether the container is there.
+    assert source.count("list_page") == 11
+    assert target.count("list_page") == 11
+
+
+@pytest.mark.parametrize("compare", ["checksum", "bytes"])
+async def test_comparisons_that_take_requests_are_made_at_once_and_planned_in_order(
+    compare: transfer.Compare,
+) -> None:
+    asked = Hold(primitive="head", calls=range(1, 20))
+    objects = {f"{number}": b"%d" % number for number in range(9)}
+    driver = MemoryDriver()
+    async with Store(driver) as direct, await filled({**objects, "3": b"x", "9": b"gone"}) as target:
+        await direct.put_many(list(objects.items()))
+        faulty = FaultyDriver(driver, [asked])
+
+        async def planned() -> list[tuple[str, str]]:
+            found = transfer.plan(Store(faulty), target, compare=compare, delete=True)
+            return [(action.key, action.kind) async for action in found]
+
+        planning = asyncio.create_task(planned())
+        while faulty.count("head") < 9:
+            await asyncio.sleep(0)
+        asked.released.set()
+        kinds = {"3": "replace", "9": "delete"}
+        assert await planning == [(f"{number}", kinds.get(f"{number}", "skip")) for number in range(10)]
 
 
 async def test_a_service_without_an_order_is_sorted_first() -> None:

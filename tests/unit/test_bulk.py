@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import TypeVar, TypeVarTuple
@@ -235,3 +237,29 @@ async def test_bad_calls_say_what_is_wrong() -> None:
             await store.get_many(["key"], concurrency=0)
     with pytest.raises(StoreClosedError):
         await store.get_many(["key"])
+
+
+MILLION = """
+import asyncio, resource
+from aiostore import Store
+from aiostore.drivers.memory import MemoryDriver
+
+async def main():
+    async with Store(MemoryDriver()) as store:
+        done = wrong = 0
+        async for result in store.delete_many(f"{number:07}" for number in range(1_000_000)):
+            wrong += result.error is not None
+            done += 1
+            if done == 10_000:
+                before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(done, wrong, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+asyncio.run(main())
+"""
+
+
+def test_a_million_items_take_constant_memory() -> None:
+    result = subprocess.run([sys.executable, "-c", MILLION], capture_output=True, text=True, check=True, timeout=300)
+    done, wrong, grown = map(int, result.stdout.split())
+    assert (done, wrong) == (1_000_000, 0)
+    assert grown < 16 * 1024, f"{grown} KiB"
