@@ -34,6 +34,18 @@ async def test_an_object_of_several_parts_is_proved_by_its_etag(ceph_bucket: S3B
         await check_etag(cell)
 
 
+async def test_what_is_known_of_the_parts_stays_when_the_metadata_is_changed(
+    ceph_bucket: S3Bucket, tmp_path: Path
+) -> None:
+    async with behind_proxy(ceph_bucket, tmp_path) as cell:
+        await cell.store.put("object", cell.parts, part_size=S3_PART, metadata={"old": "value"})
+        await cell.store.set_metadata("object", metadata={"new": "value"})
+        assert (await cell.store.head("object")).metadata == {"new": "value"}
+        stream = cell.store.stream("object")
+        assert b"".join([chunk async for chunk in stream]) == cell.parts
+        assert stream.verified == "md5-of-parts"
+
+
 async def test_without_integrity_nothing_is_computed(ceph_bucket: S3Bucket, tmp_path: Path) -> None:
     async with behind_proxy(ceph_bucket, tmp_path, Settings(integrity="off")) as cell:
         await cell.store.put("object", cell.parts, part_size=S3_PART)

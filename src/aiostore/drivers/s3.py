@@ -257,7 +257,7 @@ class S3Driver(S3Multipart, S3Bucket):
             content_disposition=_given(options.content_disposition, meta.content_disposition),
             content_language=_given(options.content_language, meta.content_language),
             cache_control=_given(options.cache_control, meta.cache_control),
-            metadata=options.metadata or meta.metadata,
+            metadata={**options.metadata, **_noted(meta)} if options.metadata else meta.metadata,
             tags=tags,
             storage_class=_given(options.storage_class, meta.storage_class),
             encryption=options.encryption or _encryption(meta),
@@ -349,6 +349,11 @@ class S3Driver(S3Multipart, S3Bucket):
                 fields["Content-Type"] = options.content_type
         with self.naming("sign_post", key):
             return await self._client.sign_post(key, conditions, fields, options.expires_in)
+
+
+def _noted(meta: ObjectMeta) -> Mapping[str, str]:
+    """What is noted of an object's bytes in its metadata, such as the size of its parts: it stays with the bytes."""
+    return {name: value for name, value in meta.metadata.items() if name.startswith("aiostore-")}
 
 
 def _given(value: str | None, kept: str | None) -> str | None:
