@@ -30,18 +30,21 @@ PATIENCE, IDLE = 0.05, 0.2
 """A range that takes longer than so many seconds, with the processor at work for less than that share of them, waits
 for the link: several share it better."""
 
+BLOCK = 4 * 1024**2
+"""Bytes of such a range for a caller who takes blocks: it is received as one, which costs less than in chunks."""
+
 
 class Range:
     """One range on its way: the chunks that have arrived and were not handed out yet."""
 
     __slots__ = ("_buffered", "_context", "_limit", "_pin", "_room", "_waiter", "checked", "chunks", "drain", "error",
-                 "finished", "hasher", "held", "proofs", "size", "start")  # fmt: skip
+                 "finished", "hasher", "held", "proofs", "size", "start", "whole")  # fmt: skip
 
     def __init__(self, context: Context, pin: Pin, start: int, stop: int, held: int) -> None:
         self._context = context
         self._pin = pin
         self.proofs: Sequence[Proof] = ()
-        self.checked = False
+        self.checked = self.whole = False
         self.size = stop - start
         self.held = held
         self.start = start
@@ -63,6 +66,8 @@ class Range:
                 await self._fill_proven(result, seed)
             elif self.checked:
                 await self._fill_checked(result)
+            elif self.whole:
+                await self._fill_whole()
             else:
                 for chunk in seed:
                     self.drain.position += len(chunk)
@@ -96,6 +101,29 @@ class Range:
                 self._take(data)
                 return
         raise verify.corrupted(algorithm, self._pin.key, "get", self._context.driver)
+
+    async def _fill_whole(self) -> None:
+        """The same in one chunk, unless the body is cut."""
+        context, drain = self._context, self.drain
+        answer = await self._pin.get(context.driver, self.start, drain.stop)
+        if (answer.start, answer.stop) != (self.start, drain.stop):
+            await drain.run(answer)
+            return
+        lost: TransientError | None = None
+        try:
+            data = await answer.stream.read()
+        except TransientError as error:
+            data, lost = error.received, error
+        finally:
+            await answer.stream.aclose()
+        if data:
+            data = data[: self.size]
+            drain.position += len(data)
+            self._take(data)
+        if lost is not None:
+            await context.backoff().wait(lost.locate(key=self._pin.key, operation="get", store=context.driver.location))
+        if drain.position < drain.stop:
+            await drain.run()
 
     async def _fill_checked(self, result: GetResult | None) -> None:
         """The same where each answer has the checksum of its own range, so that a cut one is asked for as a whole."""
@@ -166,11 +194,12 @@ class ReadAhead:
     ``result`` is the first answer, whose body begins at or before ``start``. ``concurrency`` is how many ranges move at
     once; None leaves that to what the store has learnt of its service. ``verifier`` is set if the bytes are to be
     compared with a checksum, ``proofs`` if each range is; ``result`` shows whether each answer is. ``seed`` are first
-    bytes that were read before. ``aclose`` ends every task and gives the budget back.
+    bytes that were read before. With ``blocks``, few large chunks are better than an early first byte. ``aclose``
+    ends every task and gives the budget back.
     """
 
-    __slots__ = ("_alone", "_checked", "_concurrency", "_context", "_first", "_fixed", "_next", "_pin", "_proofs",
-                 "_ranges", "_seed", "_size", "_stop", "_tasks", "_timer", "operation", "position",
+    __slots__ = ("_alone", "_blocks", "_checked", "_concurrency", "_context", "_first", "_fixed", "_next", "_pin",
+                 "_proofs", "_ranges", "_seed", "_size", "_stop", "_tasks", "_timer", "operation", "position",
                  "verifier")  # fmt: skip
 
     def __init__(
@@ -185,9 +214,12 @@ class ReadAhead:
         operation: str,
         proofs: Sequence[Proof] = (),
         seed: Sequence[bytes] = (),
+        *,
+        blocks: bool = False,
     ) -> None:
         self._context = context
         self._pin = pin
+        self._blocks = blocks
         self._alone = concurrency is None and context.limits.adaptive and context.reads.nearest < NEAR
         self._timer: asyncio.TimerHandle | None = None
         self._proofs = proofs
@@ -247,7 +279,8 @@ class ReadAhead:
         """Where the next range ends."""
         if self._proofs:
             return proof.from_byte(self._proofs, self._next, self._size)[-1][1]
-        return min(self._next + self._size, self._stop)
+        size = min(self._size, BLOCK) if self._blocks and self._alone else self._size
+        return min(self._next + size, self._stop)
 
     def _begin(self, stop: int, held: int, result: GetResult | None) -> None:
         part = Range(self._context, self._pin, self._next, stop, held)
@@ -257,6 +290,7 @@ class ReadAhead:
             part.checked = True
         elif self.verifier is not None:
             part.hasher = self.verifier.hasher()
+        part.whole = self._blocks and self._alone and result is None
         self._next = stop
         self._ranges.append(part)
         seed, self._seed = self._seed, ()

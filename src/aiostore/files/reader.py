@@ -394,7 +394,9 @@ class BinaryReader(BinaryFile):
             await result.stream.aclose()
             raise
         self._loop = asyncio.get_running_loop()
-        self._ahead = ReadAhead(self._context, pin, result, start, stop, self._concurrency, check, "read", proofs, seed)
+        self._ahead = ReadAhead(
+            self._context, pin, result, start, stop, self._concurrency, check, "read", proofs, seed, blocks=True
+        )
         self._stop = stop
         return self._ahead
 

@@ -288,7 +288,9 @@ class _CutBody:
     async def read(self) -> bytes:
         data = await self._stream.read()
         if len(data) >= self._left:
-            raise _cut()
+            error = _cut()
+            error.received = data[: self._left]
+            raise error
         return data
 
     async def aclose(self) -> None:
