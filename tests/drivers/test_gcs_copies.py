@@ -11,7 +11,10 @@ import pytest
 from google.cloud import storage
 
 from aiostore import AlreadyExistsError, Encryption, NotFoundError, NotSupportedError, PreconditionFailedError, Store
+from aiostore._http.failure import Failure
+from aiostore._http.response import Response
 from aiostore.drivers.gcs_client import Client
+from aiostore.drivers.gcs_errors import to_store_error
 from aiostore.types import CopyOptions, Match, PutOptions
 from aiostore.wrappers.observe import Event
 from tests.drivers.gcs_buckets import MIB, bucket_on
@@ -153,6 +156,31 @@ async def test_what_is_appended_to_stays_encrypted_with_its_key(both: Both) -> N
     blob = bucket.get_blob("log")
     assert (blob.download_as_bytes(), blob.component_count) == (b"12", 2)
     assert blob.kms_key_name.startswith(KEY)
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["carried out", "not carried out"])
+@pytest.mark.parametrize("step", ["/upload/", "/compose?"])
+async def test_an_append_is_made_once_whatever_becomes_of_an_answer(
+    both: Both, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
+) -> None:
+    store, bucket = both
+    await store.put("log", b"1")
+    send, failures = Client.send, [503]
+
+    async def send_and_fail(
+        self: Client, operation: str, method: str, url: str, *arguments: Any, **options: Any
+    ) -> Response:
+        if step not in url or not failures:
+            return await send(self, operation, method, url, *arguments, **options)
+        if done:
+            await (await send(self, operation, method, url, *arguments, **options)).aclose()
+        raise to_store_error(Failure(failures.pop()), operation=operation, key="log")
+
+    monkeypatch.setattr(Client, "send", send_and_fail)
+    async with store.open("log", "ab") as file:
+        await file.write(b"2")
+    assert failures == []
+    assert bucket.blob("log").download_as_bytes() == b"12"
 
 
 @pytest.mark.parametrize("key", ["the bucket does not exist", "#", "?a=b", "a//b", "a/../b", "a/./b", "%2F", "a;b=c&d"])

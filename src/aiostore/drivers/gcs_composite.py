@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -26,17 +26,17 @@ from aiostore.drivers.gcs_resource import (
     from_resource,
     kms_key,
     predefined_acl,
+    to_meta,
     to_metas,
     to_resource,
     to_result,
 )
-from aiostore.errors import CorruptedError, NotFoundError, PreconditionFailedError, StoreError
+from aiostore.errors import CorruptedError, NotFoundError, PreconditionFailedError, StoreError, TransientError
 from aiostore.types import (
     NOTHING,
     DeleteOptions,
     Encryption,
     Match,
-    ObjectMeta,
     Part,
     PartPage,
     PutOptions,
@@ -69,20 +69,15 @@ class GCSComposite(GCSConditions):
         """Compose the object with what is added: ask for it, put the bytes beside it, compose, delete these.
 
         What the object is stored with is kept, but for access lists. If the last request fails, :meth:`list_multipart`
-        knows of what is left.
+        knows of what is left. If it is not clear what became of the composition, the object is looked at once.
         """
         client = self._client
         with self.naming("append", key):
             if options.if_none_match is not None:
                 return await self.put(key, body, options)
-            known = await client.ask(
-                "append",
-                "GET",
-                object_url(client, key, f"fields={FIELDS},contexts"),
-                key,
-                customer_key(options.encryption),
-            )
-            generation = str(known["generation"])
+            asked = object_url(client, key, f"fields={FIELDS},contexts")
+            with _harmless():
+                known = await client.ask("append", "GET", asked, key, customer_key(options.encryption))
             if options.if_match is not None:
                 check_match(options.if_match, known)
             if int(known["size"]) != offset:
@@ -92,14 +87,33 @@ class GCSComposite(GCSConditions):
             upload = self._begin_composite(key, options)
             part = _name(upload, 1)
             try:
-                added = await self.put(part, body, _part_options(upload))
-                sources = [_source(key, generation), _source(part, added.version)]
-                kept = {**from_resource(known), **to_resource(options)}
-                pinned = replace(options, if_match=Match(version=generation))
-                return await self._compose("append", key, key, sources, kept, pinned)
+                with _harmless():
+                    added = await self.put(part, body, _part_options(upload))
+                return await self._joined(key, known, _source(part, added.version), added, options)
             finally:
                 with suppress(StoreError):
                     await self.delete(part, DeleteOptions())
+
+    async def _joined(
+        self, key: str, known: Resource, source: Resource, added: PutResult, options: PutOptions
+    ) -> PutResult:
+        """The object that is known and ``source`` behind it, in its place."""
+        generation = str(known["generation"])
+        kept = {**from_resource(known), **to_resource(options)}
+        pinned = replace(options, if_match=Match(version=generation))
+        try:
+            return await self._compose("append", key, key, [_source(key, generation), source], kept, pinned)
+        except TransientError:
+            before = to_meta(known)
+            whole = combined([_part(1, before.size, before.checksums), _part(2, added.size, added.checksums)])
+            with suppress(StoreError):
+                asked = object_url(self._client, key, f"fields={FIELDS}")
+                now = await self._client.ask("append", "GET", asked, key, customer_key(options.encryption))
+                made = to_result(now)
+                same = made.size == before.size + added.size and whole.items() <= made.checksums.items()
+                if whole and same and made.version != generation:
+                    return made
+            raise
 
     def _begin_composite(self, key: str, options: PutOptions) -> Upload:
         """Nothing is sent: an upload is there when its first part is."""
@@ -120,7 +134,12 @@ class GCSComposite(GCSConditions):
         if not found and page_token is None:
             raise NotFoundError("there is no such multipart upload: it was completed, aborted or expired")
         # What was composed of parts on the way has another name.
-        parts = [_part(meta, prefix) for meta in found if meta.key.removeprefix(prefix).isdecimal()]
+        numbers = [(meta.key.removeprefix(prefix), meta) for meta in found]
+        parts = [
+            _part(int(number), meta.size, meta.checksums, meta.version)
+            for number, meta in numbers
+            if number.isdecimal()
+        ]
         return PartPage(parts=parts, next_token=answer.get("nextPageToken"))
 
     async def _compose_parts(self, upload: Upload, parts: Sequence[Part], options: PutOptions) -> PutResult:
@@ -249,6 +268,15 @@ def _source(name: str, generation: str | None) -> Resource:
     return {"name": name} if generation is None else {"name": name, "generation": generation}
 
 
-def _part(meta: ObjectMeta, prefix: str) -> Part:
-    number = int(meta.key.removeprefix(prefix))
-    return Part(number=number, size=meta.size, etag=meta.version, checksums=meta.checksums)
+def _part(number: int, size: int, digests: Mapping[str, str], version: str | None = None) -> Part:
+    return Part(number=number, size=size, etag=version, checksums=digests)
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """Nothing was done to the object itself by what fails in here, so all of it can be sent again."""
+    try:
+        yield
+    except TransientError as error:
+        error.answered = True
+        raise

@@ -165,7 +165,9 @@ def to_store_error(
     if failure.status == 401:
         # The message may repeat the token.
         failure = failure._replace(message="")
-    return _MEANINGS.error(failure, meaning, operation=operation, key=key, store=store)
+    # An append looks for itself what a 503 has done.
+    answered = True if failure.status == 503 and operation == "append" else None
+    return _MEANINGS.error(failure, meaning, operation=operation, key=key, store=store, answered=answered)
 
 
 def _meaning(failure: Failure, operation: str, key: str | None) -> Meaning:
