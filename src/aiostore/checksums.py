@@ -130,6 +130,19 @@ def new(algorithm: str) -> Hasher:
     raise ConfigurationError(f"checksum {algorithm!r} cannot be computed; there are {', '.join(PREFERENCE)}")
 
 
+def of(algorithm: str, data: Buffer) -> str:
+    """The checksum of a few bytes, in lower-case hexadecimal digits.
+
+    Raises:
+        ConfigurationError: as for `new`.
+    """
+    if algorithm in _POLYNOMIALS:
+        return f"{_native(algorithm)(data, 0):0{_POLYNOMIALS[algorithm][0] // 4}x}"
+    hasher = new(algorithm)
+    hasher.update(data)
+    return hasher.hexdigest()
+
+
 async def digest(algorithm: str, buffers: Sequence[Buffer]) -> str:
     """The checksum of all ``buffers``, in lower-case hexadecimal digits; in a worker thread if it takes a while.
 

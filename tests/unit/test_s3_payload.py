@@ -135,3 +135,13 @@ def test_a_document_goes_with_its_hash_and_md5() -> None:
     body, payload, headers = document(b"<a/>")
     assert (body.size, payload) == (4, hashlib.sha256(b"<a/>").hexdigest())
     assert headers == {"content-md5": base64.b64encode(hashlib.md5(b"<a/>").digest()).decode()}
+
+
+@pytest.mark.parametrize("dialect", ["", "aws", "ceph", "r2"])
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_small_body_is_guarded_at_once_as_it_is_otherwise(dialect: str, tls: bool) -> None:
+    small = Buffers((DATA[:1000],), 1000)
+    found = guarding(dialect, tls=tls)
+    guard = found.at_once(small, {})
+    assert guard is not None
+    assert guard == await found.of(small)

@@ -272,8 +272,8 @@ def encryption_of(headers: Mapping[str, str]) -> str:
 def checksum_to_hex(value: str) -> str | None:
     """Turn base64 into hexadecimal digits; None for the composite form, which ends with ``-`` and a count."""
     try:
-        return base64.b64decode(value, validate=True).hex()
-    except binascii.Error:
+        return binascii.a2b_base64(value, strict_mode=True).hex()
+    except ValueError:
         return None
 
 

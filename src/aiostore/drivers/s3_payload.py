@@ -36,14 +36,18 @@ class Guard(NamedTuple):
     md5: str | None
 
 
+_UNGUARDED: Final = Guard(UNSIGNED_PAYLOAD, NOTHING, NOTHING, None)
+
+
 class Guarding:
     """How the bodies of one driver are guarded, whatever they are."""
 
-    __slots__ = ("_algorithm", "_dialect", "_md5", "_sign")
+    __slots__ = ("_algorithm", "_dialect", "_header", "_md5", "_sign")
 
     def __init__(self, dialect: Dialect, *, tls: bool, anonymous: bool, wanted: bool, required: bool = False) -> None:
         self._dialect = dialect
         self._algorithm = dialect.checksums[0] if dialect.checksums and wanted else None
+        self._header = f"x-amz-checksum-{self._algorithm}"
         # Of an unknown service nobody knows whether it looks at the hash; TLS guards the body on its way all the same.
         hashed = self._algorithm is None and (required or (wanted and bool(dialect.name)))
         self._sign = not anonymous and (not tls or hashed)
@@ -56,13 +60,23 @@ class Guarding:
 
     def at_once(self, body: Body, given: Mapping[str, str]) -> Guard | None:
         """Return what guards a small body, or None if `of` must be awaited."""
-        if given or not self._sign or self._algorithm is not None or body.size > _LOOP_LIMIT:
+        if given or self._md5 or body.size > _LOOP_LIMIT:
             return None
+        if not self._sign and self._algorithm is None:
+            return _UNGUARDED
         buffers = body.buffers
         if buffers is None or len(buffers) != 1:
             return None
-        payload = hashlib.sha256(buffers[0]).hexdigest()
-        return Guard(payload, NOTHING, {"sha256": payload} if self._dialect.payload_checked else NOTHING, None)
+        payload, headers, held = UNSIGNED_PAYLOAD, NOTHING, NOTHING
+        if self._sign:
+            payload = hashlib.sha256(buffers[0]).hexdigest()
+            if self._dialect.payload_checked:
+                held = {"sha256": payload}
+        if (algorithm := self._algorithm) is not None:
+            digest = checksums.of(algorithm, buffers[0])
+            headers = {self._header: checksum_from_hex(digest)}
+            held = {**held, algorithm: digest}
+        return Guard(payload, headers, held, None)
 
     async def of(self, body: Body, given: Mapping[str, str] = NOTHING) -> Guard:
         """Return what guards ``body``; ``given`` are checksums of it that need not be computed."""
