@@ -54,7 +54,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000)
     options = parser.parse_args()
     with aiostore.blocking.connect(options.url) as store:
-        record(store, options.rows)
+        try:
+            record(store, options.rows)
+        except aiostore.NotFoundError:
+            store.create_container()  # the directory or bucket was not there yet
+            record(store, options.rows)
         summarize(store)
         report(store)
 

@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -19,20 +20,30 @@ def place(request: pytest.FixtureRequest) -> Place:
     return found
 
 
-async def test_measurements_are_summed_up_by_city(place: Place) -> None:
+async def run(url: str, *arguments: str, **environment: str) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(EXAMPLES / "pandas_blocking.py"),
-        place.url,
-        "--rows=25000",
+        url,
+        *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **place.environment, "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, **environment, "PYTHONIOENCODING": "utf-8"},
     )
     async with asyncio.timeout(60):
         output, complaint = await process.communicate()
     assert (process.returncode, complaint) == (0, b"")
-    assert sum(int(line.split()[1].replace(",", "")) for line in output.decode().splitlines()) == 25_000
+    return output.decode()
+
+
+async def test_measurements_are_summed_up_by_city(place: Place) -> None:
+    output = await run(place.url, "--rows=25000", **place.environment)
+    assert sum(int(line.split()[1].replace(",", "")) for line in output.splitlines()) == 25_000
     table = pd.read_csv(io.BytesIO(await place.store.get("measurements.csv")))
     kept = pd.read_parquet(io.BytesIO(await place.store.get("by-city/Bergen.parquet")))
     assert list(kept["celsius"]) == list(table[table["city"] == "Bergen"]["celsius"])
+
+
+async def test_a_directory_that_is_not_there_is_made(tmp_path: Path) -> None:
+    output = await run(str(tmp_path / "measurements"), "--rows=50")
+    assert len(output.splitlines()) == 3
