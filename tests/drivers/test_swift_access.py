@@ -15,6 +15,7 @@ import pytest
 from aiostore import ConfigurationError, Limits, Store, SwiftStore, UnauthenticatedError, connect
 from aiostore.drivers.swift_access import Access, KeystoneAccess
 from aiostore.drivers.swift_settings import _OS, _ST
+from aiostore.testing.conformance.suite import payload
 from tests.drivers.test_swift import PART, driver_of
 from tests.faults.faults import Answer
 from tests.faults.proxy import FaultProxy
@@ -243,6 +244,21 @@ async def test_a_token_that_is_revoked_in_the_midst_of_a_write_breaks_nothing(
     await strict.store.put("key", pieces(), part_size=PART)
     assert strict.loads >= 1
     assert await strict.store.get("key") == b"".join(bytes([number]) * PART for number in range(3))
+
+
+async def test_a_token_that_is_revoked_in_the_midst_of_a_read_breaks_nothing(
+    keystone: KeystoneEndpoint, strict: Counted
+) -> None:
+    data = payload(8 * PART)
+    await strict.store.put("key", data, part_size=PART)
+    read = b""
+    async with strict.store.stream("key", concurrency=2, chunk_size=PART) as stream:
+        async for chunk in stream:
+            if not read:
+                await revoke(keystone, strict)
+            read += chunk
+    assert read == data
+    assert strict.loads >= 1
 
 
 async def test_a_request_that_waits_longer_than_two_tokens_last_gets_a_third(keystone: KeystoneEndpoint) -> None:
