@@ -23,7 +23,7 @@ import aiostore
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)$")
+_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*|\{[\w:-]+\}.*)$")
 _NOT_RUN = re.compile(r"<!-- not run: \S.*-->$")
 
 
