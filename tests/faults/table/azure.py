@@ -91,7 +91,6 @@ class Azure(Backend):
         "put from a file": BLOCKS,
         "put large if_absent": BLOCKS,
         **dict.fromkeys(("update", "lease"), frozenset({"get_range", "put"})),
-        "copy": frozenset({"copy"}),
         "rename": frozenset({"copy", "delete"}),
         "set_metadata": frozenset({"head", "set_metadata"}),
     }

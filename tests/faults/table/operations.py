@@ -375,7 +375,7 @@ class DeleteMany(Operation):
 
 class Copy(Operation):
     name = "copy"
-    primitives = frozenset({"head", "copy"})
+    primitives = frozenset({"copy"})
 
     async def prepare(self, cell: Cell) -> None:
         await cell.put("source", cell.small)
