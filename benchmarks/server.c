@@ -299,6 +299,9 @@ static void answer_list(struct conn *c, const struct request *r) {
     if (query_value(r->query, "continuation-token", value, sizeof value)) at = strtoul(value, NULL, 10);
     else if (query_value(r->query, "start-after", value, sizeof value) && strrchr(value, '/'))
         at = strtoul(strrchr(value, '/') + 1, NULL, 10) + 1;
+    struct object *tree = NULL; /* whose objects can be read, and have the ETag that is listed */
+    for (int i = 0; !strncmp(prefix, "tree/", 5) && i < object_count; i++)
+        if (objects[i].size == size) tree = &objects[i];
     unsigned long end = at + limit < count ? at + limit : count;
     if (at > end) at = end;
 
@@ -314,13 +317,13 @@ static void answer_list(struct conn *c, const struct request *r) {
     char item[512];
     int length = snprintf(item, sizeof item,
                           "<Contents><Key>%s/00000000</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
-                          "<ETag>&quot;0cc175b9c0f1b6a831c399e200000000&quot;</ETag>%s"
+                          "<ETag>&quot;%.32s&quot;</ETag>%s"
                           "<Size>%lu</Size><StorageClass>STANDARD</StorageClass></Contents>",
-                          prefix,
+                          prefix, tree ? tree->etag + 1 : "0cc175b9c0f1b6a831c399e200000000",
                           r->oss ? "<Type>Normal</Type>"
                                  : "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>",
                           size);
-    char *key = strstr(item, "/00000000</Key>"), *etag = strstr(item, "00000000&quot;");
+    char *key = strstr(item, "/00000000</Key>"), *etag = tree ? key + 1 : strstr(item, "00000000&quot;");
     for (; at < end; at++) {
         unsigned long digits = at;
         for (int i = 7; i >= 0; i--, digits /= 10) key[1 + i] = etag[i] = (char)('0' + digits % 10);

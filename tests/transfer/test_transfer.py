@@ -130,7 +130,7 @@ async def test_nothing_is_replaced_if_it_must_be_absent() -> None:
         assert [await target.get(key) for key in ("a", "b", "late")] == [b"old", b"new", b"old"]
 
 
-@pytest.mark.parametrize(("encoding", "stored"), [("gzip", "gzip"), ("zstd", "zstd"), ("none", None)])
+@pytest.mark.parametrize(("encoding", "stored"), [("gzip", "gzip"), ("br", "br"), ("zstd", "zstd"), ("none", None)])
 async def test_a_transfer_changes_the_encoding_on_the_way(encoding: str, stored: str | None) -> None:
     async with MemoryStore() as source, MemoryStore() as target:
         await source.put("key", b"value" * 1000, compress="gzip")
