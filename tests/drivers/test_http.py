@@ -7,7 +7,7 @@ import os
 import pickle
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -481,6 +481,23 @@ async def test_no_collection_is_deleted_moved_or_replaced(nginx: NginxEndpoint, 
                     await call
             assert [meta.key for meta in await listed(store)] == ["folder/precious", "other"]
         shutil.rmtree(Path(root, name))
+
+
+@pytest.mark.parametrize("method", ["DELETE", "COPY", "MOVE"])
+async def test_an_answer_that_lists_failures_is_no_success(nginx: NginxEndpoint, method: str) -> None:
+    failed = b'<?xml version="1.0"?><multistatus xmlns="DAV:"><response><status>HTTP/1.1 423 Locked</status></response>'
+    async with FaultProxy(nginx.url) as proxy:
+        proxy.inject(Answer(status=207, body=failed + b"</multistatus>"), method=method, times=None)
+        async with HTTPStore(f"{proxy.url}/dav/http-{uuid.uuid4().hex}", webdav=True, retry=ONCE) as store:
+            await store.put("key", b"value")
+            calls: dict[str, Callable[[], Awaitable[object]]] = {
+                "DELETE": lambda: store.delete("key"),
+                "COPY": lambda: store.copy("key", "other"),
+                "MOVE": lambda: store.rename("key", "other"),
+            }
+            with pytest.raises(StoreError, match="could not do it"):
+                await calls[method]()
+            assert await store.get("key") == b"value"
 
 
 async def test_a_server_without_webdav_says_so(nginx: NginxEndpoint, folder: str) -> None:

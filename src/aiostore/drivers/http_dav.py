@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from xml.etree.ElementTree import Element
 
 from aiostore._http import xml
+from aiostore._http.response import Response
 from aiostore._http.status import http_date, unquote_etag
 from aiostore.body import Body, Buffers
 from aiostore.capabilities import Capabilities, Conditions, Guarantee
@@ -108,7 +109,7 @@ class DAVDriver(HTTPDriver):
             if found is None or found.collection:
                 return
             headers = {name.lower(): value for name, value in options.headers.items()}
-            await discard(await self._client.send("DELETE", url, headers, accept=_ANSWERED))
+            await _done(await self._client.send("DELETE", url, headers, accept=_ANSWERED))
 
     async def copy(self, source: str, target: str, options: CopyOptions, token: str | None = None) -> CopyStep:
         with self.naming("copy", source):
@@ -162,7 +163,7 @@ class DAVDriver(HTTPDriver):
             raise AlreadyExistsError("the object exists already; choose another key")
         if response.status >= 300:
             raise await refusal(response)
-        await discard(response)
+        await _done(response)
         return response.headers
 
     async def _is_blocked(self, key: str) -> bool:
@@ -229,6 +230,13 @@ class DAVDriver(HTTPDriver):
             raise StoreError("the server does not answer PROPFIND as WebDAV servers do; leave webdav=True out")
         root = xml.parse(await read_page(response, xml.MAX_SIZE))
         return [_resource(element) for element in xml.children(root, "response")]
+
+
+async def _done(response: Response) -> None:
+    """Read a write's answer; raises StoreError if it lists what the server could not do, though its status is 207."""
+    await discard(response)
+    if response.status == _MULTISTATUS:
+        raise StoreError("the server could not do it, or not all of it: something there is locked or not permitted")
 
 
 def _path(href: str) -> str:
