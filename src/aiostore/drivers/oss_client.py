@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from aiostore._http import xml
 from aiostore._http.bucket_xml import parse
 from aiostore._http.client import Transport
-from aiostore._http.document import LONGEST_ERROR, read_document, read_some
+from aiostore._http.document import LONGEST_ERROR, read_some
 from aiostore._http.failure import Failure
 from aiostore._http.path import encode_path
 from aiostore._http.redaction import HIDDEN, redact
 from aiostore._http.status import http_date
+from aiostore._http.xml_answers import XmlAnswers
 from aiostore.body import Body, Buffers
 from aiostore.drivers.oss_auth import (
     Credentials,
@@ -35,7 +35,7 @@ from aiostore.drivers.oss_credentials import ANONYMOUS, CredentialsProvider
 from aiostore.drivers.oss_endpoint import Endpoint, region_of
 from aiostore.drivers.oss_errors import EXPIRED, SKEWED, is_signed_for_another_region, to_store_error
 from aiostore.drivers.oss_xml import ErrorBody, parse_error
-from aiostore.errors import ConfigurationError, NotFoundError, StoreError, TransientError, UnavailableError
+from aiostore.errors import ConfigurationError, NotFoundError, StoreError
 from aiostore.types import NOTHING, SignedPost
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class _Site(NamedTuple):
     region: str
 
 
-class Client:
+class Client(XmlAnswers):
     """Sends the requests of one bucket, or of the account where ``bucket`` is empty."""
 
     __slots__ = ("_site", "bucket", "service", "store")
@@ -181,17 +181,13 @@ class Client:
     ) -> tuple[_Output, Mapping[str, str]]:
         """Send a request that is answered with XML; returns what ``read`` makes of it, and the answer's headers."""
         response = await self.send(operation, method, key, headers, query, body, slow=slow)
-        try:
-            root = self.parse(parse, await read_document(response), operation, key)
-            if xml.name(root) != "Error":
-                return self.parse(read, root, operation, key), response.headers
-        except TransientError as error:
-            # Success was announced and its proof is missing.
-            error.answered = method == "GET"
-            raise error.locate(key=key, operation=operation, store=self.store) from error.__cause__
-        said = parse_error(root)
-        failure = Failure(500, said.code, self.hide(said.message, headers), response.headers)
-        raise to_store_error(failure, key=key, operation=operation, store=self.store)
+
+        def refused(root: Element, answered: Mapping[str, str]) -> StoreError:
+            said = parse_error(root)
+            failure = Failure(500, said.code, self.hide(said.message, headers), answered)
+            return to_store_error(failure, key=key, operation=operation, store=self.store)
+
+        return await self.read(response, read, refused, operation, key, safe=method == "GET")
 
     def hide(self, text: str, headers: Mapping[str, str] = NOTHING) -> str:
         """What the service said, without the secrets that it was sent."""
@@ -201,16 +197,6 @@ class Client:
         sent = (value for name, value in headers.items() if name.endswith(_SECRET_HEADERS))
         secrets = (credentials.access_key_secret, credentials.security_token or "", *sent)
         return _SIGNATURE.sub(rf"\1{HIDDEN}", redact(text, (*secrets, *self.service.transport.secrets)))
-
-    def parse(self, read: Callable[[_Input], _Output], data: _Input, operation: str, key: str | None) -> _Output:
-        """Return ``read(data)``; what it cannot read is an error of the service."""
-        try:
-            return read(data)
-        except StoreError as error:
-            raise error.locate(key=key, operation=operation, store=self.store) from error.__cause__
-        except (KeyError, ValueError) as error:
-            reason = f"the service's answer cannot be read: {type(error).__name__} {error}"
-            raise UnavailableError(reason, key=key, operation=operation, store=self.store) from error
 
     async def sign(self, method: str, key: str, query: Query, headers: Mapping[str, str], expires_in: float) -> str:
         """Return a signed URL."""

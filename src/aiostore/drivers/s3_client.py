@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from aiostore._http import xml
 from aiostore._http.bucket_xml import parse
 from aiostore._http.client import Transport
-from aiostore._http.document import LONGEST_ERROR, read_document, read_some
+from aiostore._http.document import LONGEST_ERROR, read_some
 from aiostore._http.failure import Demand, Failure
 from aiostore._http.redaction import redact
 from aiostore._http.status import http_date
+from aiostore._http.xml_answers import XmlAnswers
 from aiostore.body import Body
 from aiostore.drivers.aws_credentials import ANONYMOUS, CredentialsProvider
 from aiostore.drivers.s3_address import Address, Endpoint, locate
@@ -32,7 +32,7 @@ from aiostore.drivers.sigv4 import (
     presign,
     presigned_post,
 )
-from aiostore.errors import ConfigurationError, NotFoundError, StoreError, TransientError, UnavailableError
+from aiostore.errors import ConfigurationError, NotFoundError, StoreError
 from aiostore.types import NOTHING, SignedPost
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class _Site(NamedTuple):
     signer: Signer
 
 
-class Client:
+class Client(XmlAnswers):
     """Sends the requests of one bucket, or of the account where ``bucket`` is None."""
 
     __slots__ = ("_site", "bucket", "service", "store")
@@ -196,18 +196,14 @@ class Client:
         A service that works before it answers may say 200 first, and put the error into the body.
         """
         response = await self.send(operation, method, key, headers, query, body, payload, slow=slow, demand=demand)
-        try:
-            root = self.parse(parse, await read_document(response), operation, key)
-            if xml.name(root) != "Error":
-                return self.parse(read, root, operation, key), response.headers
-        except TransientError as error:
-            # Success was announced and its proof is missing.
-            error.answered = method == "GET"
-            raise error.locate(key=key, operation=operation, store=self.store) from error.__cause__
-        # An error without a code is what a service that broke down says.
-        said = parse_error(root)
-        failure = Failure(500, said.code, self.hide(said.message, headers), response.headers)
-        raise to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
+
+        def refused(root: Element, answered: Mapping[str, str]) -> StoreError:
+            said = parse_error(root)
+            # An error without a code is what a service that broke down says.
+            failure = Failure(500, said.code, self.hide(said.message, headers), answered)
+            return to_store_error(failure, key=key, operation=operation, store=self.store, demand=demand)
+
+        return await self.read(response, read, refused, operation, key, safe=method == "GET")
 
     def hide(self, text: str, headers: Mapping[str, str] = NOTHING) -> str:
         """What the service said in answer to a request with these headers, without the secrets that it was sent."""
@@ -218,16 +214,6 @@ class Client:
         sent = (value for name, value in headers.items() if name.endswith(_SECRET_HEADERS))
         secrets = (credentials.secret_access_key, credentials.session_token or "", *sent, *service.transport.secrets)
         return redact(text, secrets)
-
-    def parse(self, read: Callable[[_Input], _Output], data: _Input, operation: str, key: str | None) -> _Output:
-        """Return ``read(data)``; what it cannot read is an error of the service."""
-        try:
-            return read(data)
-        except StoreError as error:
-            raise error.locate(key=key, operation=operation, store=self.store) from error.__cause__
-        except (KeyError, ValueError) as error:
-            reason = f"the service's answer cannot be read: {type(error).__name__} {error}"
-            raise UnavailableError(reason, key=key, operation=operation, store=self.store) from error
 
     async def sign(self, method: str, key: str, query: str, headers: Mapping[str, str], expires_in: float) -> str:
         """Return a signed URL.
