@@ -82,6 +82,16 @@ def test_an_address_that_leads_nowhere_is_explained(arguments: list[str], said: 
     assert said in SHELL.fails(*arguments)
 
 
+@pytest.mark.parametrize("end", [".", "..", "../", "./."])
+def test_a_directory_by_another_name_is_not_removed(tmp_path: Path, end: str) -> None:
+    """What ends in dots is easily a directory above the one that is meant."""
+    (tmp_path / "outer/inner").mkdir(parents=True)
+    (tmp_path / "outer/kept").touch()
+    line = SHELL.fails("rm", "-r", "-f", f"{tmp_path}/outer/inner/{end}", code=2)
+    assert "name the directory itself" in line
+    assert sorted(path.name for path in (tmp_path / "outer").iterdir()) == ["inner", "kept"]
+
+
 def test_a_broken_configuration_is_one_line_too(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("secret = oops")
     shell = Shell(environment={"AIOSTORE_CONFIG": str(tmp_path / "config.toml")})

@@ -124,7 +124,7 @@ def test_an_interrupted_tree_says_how_to_go_on(tmp_path: Path, ceph_shell: Shell
     source.mkdir()
     for number in range(1000):
         (source / f"{number:04}").write_bytes(b"x")
-    process = ceph_shell.start("cp", "-r", str(source), ceph_shell.base + "photos")
+    process = ceph_shell.start("cp", "-r", "-p", "2", str(source), ceph_shell.base + "photos")
     try:
         while not ceph_shell.within("ls", "-r", ceph_shell.base):
             assert process.poll() is None
@@ -133,6 +133,7 @@ def test_an_interrupted_tree_says_how_to_go_on(tmp_path: Path, ceph_shell: Shell
     finally:
         process.kill()
         _, said = process.communicate()
+    assert said.count(b"\n") == 1, said.decode()
     assert f"aiostore sync {source} {ceph_shell.base}photos copies what is missing" in said.decode()
     assert "copied" in ceph_shell.within("sync", str(source), f"{ceph_shell.base}photos")
     assert len(ceph_shell.within("ls", "-r", ceph_shell.base).splitlines()) == 1000

@@ -155,6 +155,9 @@ async def _target(path: str, *, recursive: bool) -> Target:
     if below and not recursive and not is_object:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if isinstance(place, str) and below:
+        if os.path.basename(place.rstrip("/" + os.sep)) in {os.curdir, os.pardir}:
+            # So it is easily a directory above the one that is meant.
+            raise click.UsageError(f"{path} is refused: name the directory itself")
         here = os.path.realpath(place)
         if os.path.commonpath([here, os.getcwd()]) == here:
             raise click.UsageError(f"{path} holds the working directory; go elsewhere, or name what is in it")

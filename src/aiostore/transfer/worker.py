@@ -95,9 +95,7 @@ class _Worker:
         self._room = asyncio.Event()
 
     async def run(self, job: object) -> None:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", f"from {__name__} import serve; serve()", *_loop(), stdin=PIPE, stdout=PIPE
-        )
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", _BEGIN, *_loop(), stdin=PIPE, stdout=PIPE)
         try:
             await gather(lambda step: step(process), (self._feed(job), self._collect), 2)
             await process.wait()
@@ -174,6 +172,16 @@ def _framed(value: object) -> bytes:
 
 
 # --- in the process ---------------------------------------------------------------------------------------------------
+
+
+_BEGIN: Final = f"""
+try:
+    from {__name__} import serve
+    serve()
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
+"""
+"""What a worker runs; whoever is interrupted while it imports has nothing to show either."""
 
 
 def serve() -> None:
