@@ -118,7 +118,7 @@ def _service(can: Capabilities) -> dict[str, str]:
     if (parts := can.multipart) is not None:
         column["largest part, most parts"] = f"{_size(parts.max_size)}, {parts.max_count:,}"
     column["largest put"] = _size(can.max_put)
-    if "append" in can.operations and can.max_append <= can.max_put:
+    if "append" in can.operations and can.max_append < Capabilities(operations=frozenset()).max_append:
         column["largest append"] = _size(can.max_append)
     column["keys of one `delete_many`"] = str(can.delete_batch)
     column["copies of parts"] = "yes" if "copy_part" in can.operations else "no"
