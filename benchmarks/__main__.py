@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from . import local
 from .clients import AZURE_CLIENTS, LOCAL_CLIENTS, OSS_CLIENTS, WIRE_CLIENTS, Target, find_client
+from .origin import serve_by_nginx
 from .report import DISTURBED, PEERS, SUBJECTS, Failure, Measurement, Report, machine, markdown, plot, versions
 from .server import BUCKET, Link, Server, Stats, busy_seconds, ceilings, pin, serve
 from .workloads import KIB, MIB, WORKLOADS, LinkKind, Result, Workload
@@ -135,6 +136,16 @@ class Run:
         self.rows_left = len(options.chosen)
 
     def server(self, *, shaped: bool) -> Server:
+        if shaped not in self.servers and self.options.origin == "nginx":
+            chosen = [work for work, _ in self.options.chosen]
+            self.servers[shaped] = self.stack.enter_context(
+                serve_by_nginx(
+                    sizes=sorted({work.size for work in chosen if work.operation != "list_keys"}),
+                    listed=[work.size for work in chosen if work.operation == "list_keys"][:1],
+                    cores=self.options.server_cores,
+                    tls=self.options.tls,
+                )
+            )
         if shaped not in self.servers:
             chosen = [work for work, link in self.options.chosen if link != "local" and (link == "shaped") == shaped]
             sizes = {work.size for work in chosen if work.operation != "list_keys"}
@@ -168,7 +179,7 @@ class Run:
 
     def measure_ceilings(self) -> None:
         links = [link for link in ("plain", "tls") if any(chosen == link for _, chosen in self.options.chosen)]
-        if links:
+        if links and self.options.origin == "server.c":
             say("measuring the server itself")
             self.report.ceilings = ceilings(
                 self.server(shaped=False),
@@ -246,7 +257,8 @@ class Run:
         after = server.stats() if server else None
         foreign, busy, signed = on_client - result.total_cpu, 0.0, ""
         if before and after:
-            check_work(work, result, before, after)
+            if self.options.origin == "server.c":
+                check_work(work, result, before, after)
             signed = payload(before, after)
             busy = (after.cpu - before.cpu) / elapsed
             foreign = max(foreign, on_server - (after.cpu - before.cpu))
@@ -331,6 +343,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--nginx", action="store_true", help="TLS by an nginx in front, on the server's core, not by the server"
     )
     parser.add_argument(
+        "--origin",
+        choices=("server.c", "nginx"),
+        default="server.c",
+        help="the server: nginx has no shaped link and no million keys; default %(default)s",
+    )
+    parser.add_argument(
         "--loop", choices=("uvloop", "asyncio"), default="uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
     )
     parser.add_argument("--client-cores", type=cores, default=[0], help="comma-separated; default 0")
@@ -348,6 +366,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options.retakes = 0 if options.minutes else options.retakes
     options.slow_rounds = 1 if options.quick else min(options.rounds, 3)
     options.chosen = choose([p for p in options.only.split(",") if p], tls=options.tls)
+    if options.origin == "nginx":
+        options.chosen = [(work, link) for work, link in options.chosen if link != "shaped" and work.name != "list-1m"]
     if not options.chosen:
         parser.error(f"no such row; there are {names}")
     options.clients = available([name for name in options.clients.split(",") if name])
@@ -358,7 +378,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.path.insert(0, str(ROOT / "src"))
     options = parse(arguments)
     report = Report(
-        machine=machine(options.client_cores, options.server_cores, options.loop, nginx=options.nginx),
+        machine={
+            **machine(options.client_cores, options.server_cores, options.loop, nginx=options.nginx),
+            "server": options.origin,
+        },
         versions=versions(options.clients),
         ceilings=[],
         measurements=[],

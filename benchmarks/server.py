@@ -205,11 +205,24 @@ http {{
 @contextmanager
 def nginx_in_front(upstream: int, directory: Path, certificate: Path, key: Path) -> Iterator[tuple[int, int]]:
     """Runs nginx as a TLS terminator; its port and process id."""
+    port = free_port()
+    text = NGINX.format(directory=directory, upstream=upstream, port=port, certificate=certificate, key=key)
+    with run_nginx(text, directory, port) as process:
+        yield port, process.pid
+
+
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def run_nginx(configuration: str, directory: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """Runs nginx with this configuration, from when it listens on `port` until the block ends."""
     config = directory / "nginx.conf"
-    config.write_text(NGINX.format(directory=directory, upstream=upstream, port=port, certificate=certificate, key=key))
-    process = subprocess.Popen(["nginx", "-c", str(config), "-e", str(directory / "error.log")])
+    config.write_text(configuration)
+    process = subprocess.Popen(["nginx", "-c", str(config), "-e", str(directory / "error.log")], text=True)
     try:
         deadline = time.monotonic() + 10
         while process.poll() is None and time.monotonic() < deadline:
@@ -220,7 +233,7 @@ def nginx_in_front(upstream: int, directory: Path, certificate: Path, key: Path)
                 time.sleep(0.02)
         else:
             raise BuildError("nginx does not start")
-        yield port, process.pid
+        yield process
     finally:
         process.terminate()
         process.wait(10)
