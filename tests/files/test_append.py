@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiostore import MemoryStore
 from aiostore.capabilities import Capabilities, Conditions, PartLimits
 from aiostore.drivers.memory import MemoryDriver
 from aiostore.errors import (
@@ -271,3 +273,15 @@ async def test_a_position_is_known_once_the_file_is_open() -> None:
         await file.write(b"678")
         assert file.tell() == 8
         await file.aclose()
+
+
+async def test_plain_bytes_are_never_put_behind_compressed_ones() -> None:
+    async with MemoryStore() as store:
+        await store.put("key", b"line\n", compress="gzip")
+        with pytest.raises(NotSupportedError, match="compress"):
+            async with store.open("key", "ab") as file:
+                await file.write(b"plain")
+        assert await store.get("key") == b"line\n"
+        async with store.open("key", "ab", content_encoding="gzip") as file:
+            await file.write(gzip.compress(b"more\n"))
+        assert await store.get("key") == b"line\nmore\n"

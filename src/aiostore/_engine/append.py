@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar, TypeVarTuple
 
+from aiostore._engine import codecs, read
 from aiostore._engine import options as _options
-from aiostore._engine import read
 from aiostore._engine.context import Context
 from aiostore._engine.copy import COPY_PART, stored_with
 from aiostore._engine.multipart import Multipart
@@ -80,7 +80,11 @@ class Appender:
         self._writer: _Continued | None = None
 
     async def open(self) -> int:
-        """Look at what is there; returns its size, 0 if there is nothing yet."""
+        """Look at what is there; returns its size, 0 if there is nothing yet.
+
+        Raises:
+            NotSupportedError: if it is compressed, and the options do not say that what is appended is so, too.
+        """
         try:
             self._meta = await self._context.driver.head(self._key, GetOptions(encryption=self._options.encryption))
         except NotFoundError:
@@ -88,6 +92,14 @@ class Appender:
                 self._options, content_type=self._options.content_type or _options.content_type(self._key)
             )
             return 0
+        if self._options.content_encoding is None and codecs.known(self._meta.content_encoding):
+            raise NotSupportedError(
+                "plain bytes behind a compressed object could not be read: read it, and write it anew with compress; or"
+                " give the content_encoding, and append what has it already",
+                key=self._key,
+                operation="append",
+                store=self._context.driver.location,
+            )
         return self._meta.size
 
     async def write(self, data: Buffer) -> None:
