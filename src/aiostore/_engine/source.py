@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import stat
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
-
-import aiofiles.os
 
 from aiostore.body import READ_BLOCK
 from aiostore.protocol import Source
@@ -105,10 +104,37 @@ async def file_size(path: Path) -> int:
         OSError: if it is missing or cannot be examined.
         IsADirectoryError: if it is a directory.
     """
-    status = await aiofiles.os.stat(path)
+    return await asyncio.get_running_loop().run_in_executor(None, _size, path)
+
+
+async def size_or_bytes(path: Path, limit: int) -> int | bytes:
+    """The bytes of a local file of at most ``limit`` of them, read in the visit to a thread that asks for its size.
+
+    Of a larger file, or what is no regular one, the size.
+
+    Raises:
+        OSError: as `file_size` and `read_region`.
+    """
+    return await asyncio.get_running_loop().run_in_executor(None, _size_or_bytes, path, limit)
+
+
+def _size(path: Path) -> int:
+    return _status(path).st_size
+
+
+def _size_or_bytes(path: Path, limit: int) -> int | bytes:
+    status = _status(path)
+    # To open a pipe would wait for whoever writes into it.
+    if status.st_size > limit or not stat.S_ISREG(status.st_mode):
+        return status.st_size
+    return read_region(path, 0, status.st_size)
+
+
+def _status(path: Path) -> os.stat_result:
+    status = os.stat(path)
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(f"{path} is a directory; put its files one by one")
-    return status.st_size
+    return status
 
 
 def read_region(path: Path, offset: int, size: int) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from aiostore._engine import own_write, source
 from aiostore._engine.context import Context
@@ -17,6 +18,9 @@ from aiostore.capabilities import Conditions, Guarantee
 from aiostore.errors import ConfigurationError, NotSupportedError, StoreError
 from aiostore.protocol import Source
 from aiostore.types import Buffer, Part, Progress, PutOptions, PutResult, Upload
+
+SMALL_FILE: Final = 1024**2
+"""Bytes of a file that is read when it is looked at."""
 
 
 async def put(
@@ -122,7 +126,10 @@ class Writer:
 
     async def put_file(self, path: Path) -> PutResult:
         """Write a local file."""
-        size = await source.file_size(path)
+        found = await source.size_or_bytes(path, min(SMALL_FILE, self._part_size))
+        if isinstance(found, bytes):
+            return await self._put_once(Buffers((found,), len(found)))
+        size = found
         if self._goes_at_once(size):
             return await self._put_file_once(path, size)
 
