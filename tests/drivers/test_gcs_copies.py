@@ -72,6 +72,19 @@ async def test_a_copy_of_an_older_version_has_its_metadata(both: Both) -> None:
     assert (blob.download_as_bytes(), blob.metadata, blob.storage_class) == (b"1", {"k": "first"}, "COLDLINE")
 
 
+async def test_an_older_version_comes_back_encrypted_with_its_key(both: Both) -> None:
+    store, bucket = both
+    bucket.versioning_enabled = True
+    bucket.patch()
+    data = os.urandom(2 * MIB)
+    first = await store.put("a", data, metadata={"k": "v"}, encryption=Encryption(kms_key=KEY))
+    await store.put("a", b"2")
+    await store.restore("a", version=first.version)
+    blob = bucket.get_blob("a")
+    assert (blob.download_as_bytes(), blob.metadata) == (data, {"k": "v"})
+    assert blob.kms_key_name.startswith(KEY)
+
+
 async def test_a_copy_with_nothing_instead_of_the_metadata_has_none(both: Both) -> None:
     store, bucket = both
     await store.put("a", b"x", metadata={"k": "v"}, content_type="text/x")

@@ -13,7 +13,7 @@ from aiostore.drivers.gcs_composite import HIDDEN
 from aiostore.drivers.gcs_conditions import GCSConditions
 from aiostore.drivers.gcs_errors import no_bucket, to_store_error
 from aiostore.drivers.gcs_related import batch, parse_batch
-from aiostore.drivers.gcs_resource import LISTED, to_metas
+from aiostore.drivers.gcs_resource import LISTED, kms_key, to_metas
 from aiostore.errors import (
     AlreadyExistsError,
     ConfigurationError,
@@ -28,6 +28,7 @@ from aiostore.types import (
     CopyOptions,
     DeleteOptions,
     DeleteResult,
+    Encryption,
     ListOptions,
     ListPage,
     ObjectVersion,
@@ -137,12 +138,14 @@ class GCSBucket(GCSConditions):
             chosen = f"generation={encode_key(version)}"
             client = self._client
             try:
-                await client.ask("restore", "GET", object_url(client, key, f"{chosen}&fields=generation"), key)
+                asked = object_url(client, key, f"{chosen}&fields=generation,kmsKeyName")
+                name = kms_key(await client.ask("restore", "GET", asked, key))
             except NotFoundError:
                 url = f"{object_url(client, key)}/restore?{chosen}&fields=generation"
                 await client.ask("restore", "POST", url, key)
                 return
-            copied = CopyOptions(source_version=version)
+            encryption = None if name is None else Encryption(kms_key=name)
+            copied = CopyOptions(source_version=version, encryption=encryption)
             step = await self.copy(key, key, copied)
             while not step.done:
                 step = await self.copy(key, key, copied, step.token)

@@ -178,7 +178,7 @@ class JSONAPI:
         check_conditions(asked.query, bucket.live(asked.name))
         made = self._state.write(
             bucket, one.name, one.data, one.fields,
-            components=one.components, key_sha256=one.key_sha256, with_md5=one.md5 is not None,
+            components=one.components, key_sha256=one.key_sha256, kms_key=one.kms_key, with_md5=one.md5 is not None,
         )  # fmt: skip
         return answer(asked, made.resource())
 
