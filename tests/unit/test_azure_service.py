@@ -397,6 +397,23 @@ async def test_a_restoration_that_is_under_way_is_not_asked_for_in_vain() -> Non
     assert [request.line.split()[0] for request in requests] == ["HEAD"]
 
 
+@pytest.mark.parametrize(
+    ("parameter", "kind"),
+    [("versionid", NotFoundError), ("snapshot", NotFoundError), ("comp", NotSupportedError), ("marker", StoreError)],
+)
+async def test_a_parameter_that_is_refused_is_told_by_its_name(parameter: str, kind: type[StoreError]) -> None:
+    body = (
+        "<?xml version='1.0' encoding='utf-8'?><Error><Code>InvalidQueryParameterValue</Code><Message>Value for one of "
+        "the query parameters specified in the request URI is invalid.\nRequestId:1\nTime:2</Message>"
+        f"<QueryParameterName>{parameter}</QueryParameterName><QueryParameterValue>x</QueryParameterValue></Error>"
+    )
+    said = answer("400 Bad Request", "x-ms-error-code: InvalidQueryParameterValue", body=body)
+    async with azure(lambda *_: said) as (store, _):
+        with pytest.raises(StoreError, match=parameter) as caught:
+            await store.get("key", version="nonsense")
+    assert type(caught.value) is kind
+
+
 async def test_an_answer_to_a_batch_that_lacks_one_is_sent_for_again() -> None:
     body = "--b\r\nContent-Type: application/http\r\nContent-ID: 0\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n--b--\r\n"
     async with azure(lambda *_: answer("202 Accepted", "Content-Type: multipart/mixed; boundary=b", body=body)) as (

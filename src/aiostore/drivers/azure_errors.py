@@ -118,6 +118,7 @@ _CODES: Final[Mapping[str, Meaning]] = {
     "InvalidResourceName": (InvalidKeyError, "the service cannot hold this name"),
     "OutOfRangeInput": (InvalidKeyError, "the key is longer than the service stores, 1,024 characters"),
     "BlobNameTooLong": (InvalidKeyError, "the key is longer than the service stores, 1,024 characters"),
+    "BlobApiNotYetSupportedForHierarchicalNamespaceAccounts": (NotSupportedError, "the account cannot do this"),
     "FeatureNotYetSupportedForHierarchicalNamespaceAccounts": (NotSupportedError, "the account cannot do this"),
     "FeatureNotSupportedForAccount": (NotSupportedError, "the account cannot do this"),
     "UnsupportedHeader": (NotSupportedError, "the service does not know an option of the request"),
@@ -140,6 +141,16 @@ _CODES: Final[Mapping[str, Meaning]] = {
     "TooManyRequests": (RateLimitedError, "the service asks for fewer requests"),
 }
 
+_REFUSED: Final[Meaning] = (StoreError, "the service does not accept the request")
+
+_PARAMETERS: Final[Mapping[str, Meaning]] = {
+    "versionid": (NotFoundError, "there is no such version of the object"),
+    "snapshot": (NotFoundError, "there is no such version of the object"),
+    "comp": (NotSupportedError, "the account cannot do this; hierarchical ones have no tags"),
+    "include": (NotSupportedError, "the account cannot do this; hierarchical ones have no versions"),
+}
+"""What it means that a parameter of the request has no value that the service knows."""
+
 _NOT_MODIFIED: Final = (NotModifiedError, "the object has not changed")
 
 _MEANINGS: Final = Meanings(
@@ -160,8 +171,6 @@ def to_store_error(
 ) -> StoreError:
     """Return the error that ``failure`` means, as the answer to a request with this ``demand``."""
     code = failure.code
-    # The request's id and time follow on lines of their own.
-    failure = failure._replace(message=failure.message.partition("\n")[0])
     meaning = _meaning(failure)
     if demand == "absent" and (code in _THERE or (not code and failure.status in {409, 412})):
         meaning = EXISTS
@@ -179,6 +188,8 @@ def _meaning(failure: Failure) -> Meaning:
         # The status is what the source's own service has answered; a conflict there is that nobody may read it.
         kind = PermissionDeniedError if status == 409 else _MEANINGS.of(failure._replace(code=""))[0]
         return kind, "the source of the copy cannot be read"
+    if code == "InvalidQueryParameterValue":
+        return next((meaning for name, meaning in _PARAMETERS.items() if f"({name})" in failure.message), _REFUSED)
     if code not in _CODES and status == 400 and "contentmd5" in failure.message.lower():
         return _CODES["Md5Mismatch"]
     return _MEANINGS.of(failure)

@@ -67,9 +67,15 @@ def parse(data: bytes) -> Element:
 
 
 def parse_error(data: bytes) -> tuple[str, str]:
-    """Read an error document: its code and its message, empty where it says nothing."""
+    """Read an error document: its code and its message, empty where it says nothing.
+
+    The request's id and time, on lines of their own, are left out; which parameter was wrong is not.
+    """
     fields = xml.fields(parse(data))
-    return fields.get("Code", ""), fields.get("Message", "")
+    message = fields.get("Message", "").partition("\n")[0]
+    if name := fields.get("QueryParameterName", ""):
+        message = f"{message} ({name})"
+    return fields.get("Code", ""), message
 
 
 def parse_list(data: bytes) -> ListPage:
