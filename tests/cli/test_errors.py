@@ -202,6 +202,15 @@ def test_a_full_disk_is_told_and_the_rest_is_done(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
 
 
+def test_a_source_does_not_replace_another_one_of_its_name(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "same").write_text(name)
+    result = SHELL.invoke("cp", f"{tmp_path}/a/same", f"{tmp_path}/b/same", f"{tmp_path}/into/")
+    assert (result.exit_code, "another source has this name too" in result.stderr) == (1, True)
+    assert (tmp_path / "into/same").read_text() == "a"
+
+
 def test_devices_are_written_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 100_000)
     SHELL.within("cp", str(tmp_path / "a"), os.devnull)

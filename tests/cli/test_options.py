@@ -72,6 +72,11 @@ def test_sources_come_from_a_file_or_from_standard_input(shell: Shell, tree: Pat
     assert set(files(tmp_path / "out")) == {"two\nlines", "b é.bin"}
 
 
+def test_standard_input_is_one_of_several_sources(local_shell: Shell, tree: Path) -> None:
+    local_shell("cp", "-", str(tree / "a.txt"), local_shell.base + "into/", input=b"in")
+    assert files(Path(local_shell.base)) == {"into/stdin": b"in", "into/a.txt": b"hello\n"}
+
+
 def test_what_exists_is_not_replaced_with_if_absent(shell: Shell, tree: Path, tmp_path: Path) -> None:
     put(shell, tmp_path, key=b"first", a__sub__deep__c=b"kept")
     remote = "://" in shell.base

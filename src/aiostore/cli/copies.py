@@ -94,7 +94,7 @@ async def cp(
         raise click.UsageError("standard input cannot be a source and the list of sources")
     if null and files_from is None:
         raise click.UsageError("--null is of no use without --files-from")
-    sources = await expanded(source for source in named if source != STANDARD or len(named) == 1)
+    sources = await expanded(named)
     many = len(sources) > 1 or files_from is not None
     if many and target == STANDARD:
         raise click.UsageError("several sources cannot go to standard output: use cat")
@@ -105,8 +105,13 @@ async def cp(
         unit="objects" if many else "bytes", total=total if many else None,
     ) as progress:  # fmt: skip
         whole = None if many else progress
+        taken: set[str] = set()
 
         async def one(source: str) -> None:
+            name = source.rstrip("/").rpartition("/")[2]
+            if many and name in taken:
+                raise FileExistsError(errno.EEXIST, "another source has this name too", source)
+            taken.add(name)
             await _copy(source, target, how, whole, into=into, recursive=recursive, processes=processes)
 
         if many:
