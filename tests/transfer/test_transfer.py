@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from aiostore import (
     ConfigurationError,
     CorruptedError,
+    Limits,
     LocalStore,
     MemoryStore,
     NotFoundError,
@@ -166,6 +167,37 @@ async def test_equal_size_and_a_newer_target_are_skipped() -> None:
         assert await transfer.copy(source, target, compare="never", dry_run=True) == transfer.Summary(
             replaced=3, bytes=3, dry_run=True
         )
+
+
+async def test_a_plan_can_be_looked_at_and_carried_out_later() -> None:
+    source = await filled({"a": b"1", "b": b"2", "c": b"3"})
+    target = await filled({"c": b"3", "d": b"4", "e": b"5"})
+    async with source, target:
+        actions = [action async for action in transfer.plan(source, target, compare="size", delete=True)]
+        wanted = [action for action in actions if action.key not in {"b", "e"}]
+        summary = await transfer.execute(wanted, source, target)
+        assert (summary.copied, summary.skipped, summary.deleted, summary.failed) == (1, 1, 1, 0)
+        assert await contents(target) == {"a": b"1", "c": b"3", "e": b"5"}
+        await transfer.execute(transfer.plan(source, target, compare="size", delete=True), source, target)
+        assert await contents(target) == {"a": b"1", "b": b"2", "c": b"3"}
+
+
+async def test_what_failed_by_a_plan_keeps_what_was_to_be_deleted() -> None:
+    async with await filled({"a": b"1"}) as source, await filled({"b": b"2"}) as target:
+        actions = [action async for action in transfer.plan(source, target, delete=True)]
+        await source.delete("a")
+        summary = await transfer.execute(actions, source, target)
+        assert (summary.copied, summary.failed, summary.deleted, summary.kept) == (0, 1, 0, 1)
+        assert await contents(target) == {"b": b"2"}
+
+
+async def test_what_is_decoded_to_be_encoded_anew_is_bounded() -> None:
+    async with MemoryStore(limits=Limits(max_decompressed_size=1000)) as source, MemoryStore() as target:
+        await source.put("bomb", bytes(100_000), compress="gzip")
+        summary = await transfer.copy(source, target, reencode="zstd")
+        assert summary.failed == 1
+        assert "more than 1000 bytes" in str(summary.failures[0].error)
+        assert await contents(target) == {}
 
 
 async def test_patterns_choose_keys_on_both_sides() -> None:

@@ -20,7 +20,8 @@ from __future__ import annotations
 from aiostore.transfer.manner import Headers
 from aiostore.transfer.objects import copy_object
 from aiostore.transfer.plan import Action, Compare, differences, plan
-from aiostore.transfer.run import Failure, Summary, copy, sync
+from aiostore.transfer.run import copy, execute, sync
+from aiostore.transfer.summary import Failure, Summary
 from aiostore.transfer.sweep import sweep
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "copy",
     "copy_object",
     "differences",
+    "execute",
     "plan",
     "sweep",
     "sync",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -21,49 +21,8 @@ from aiostore.transfer.listing import BATCH, Sorter
 from aiostore.transfer.manner import Headers, Manner, Resume, Verify
 from aiostore.transfer.objects import copy_between
 from aiostore.transfer.plan import Action, Choice, Compare, pairs
-from aiostore.types import ObjectMeta, Progress
-
-FAILURES = 1000
-"""Failures that a summary lists; all are counted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """What became of a key that could not be transferred or deleted: it is as it was."""
-
-    key: str
-    error: Exception
-
-
-@dataclass(slots=True, kw_only=True)
-class Summary:
-    """What a transfer did, or with ``dry_run`` would do. ``bytes`` are those of the objects copied.
-
-    ``kept`` are those that were to be deleted and were not, because something else had failed.
-    """
-
-    copied: int = 0
-    replaced: int = 0
-    skipped: int = 0
-    deleted: int = 0
-    kept: int = 0
-    failed: int = 0
-    bytes: int = 0
-    failures: list[Failure] = field(default_factory=list)
-    dry_run: bool = False
-
-    def add(self, action: Action) -> None:
-        """Count one action."""
-        name = {"copy": "copied", "replace": "replaced", "skip": "skipped", "delete": "deleted"}[action.kind]
-        setattr(self, name, getattr(self, name) + 1)
-        if action.kind in {"copy", "replace"}:
-            self.bytes += action.size
-
-    def fail(self, key: str, error: Exception) -> None:
-        """Count what could not be done."""
-        self.failed += 1
-        if len(self.failures) < FAILURES:
-            self.failures.append(Failure(key=key, error=error))
+from aiostore.transfer.summary import Summary
+from aiostore.types import ObjectMeta, Progress, object_meta
 
 
 async def copy(
@@ -146,6 +105,41 @@ async def sync(
     return await _run(source, target, options, _Report(summary or Summary(), progress), processes=processes)
 
 
+async def execute(
+    actions: AsyncIterable[Action] | Iterable[Action],
+    source: End,
+    target: End,
+    *,
+    reencode: str | None = None,
+    level: int | None = None,
+    replace: Headers | None = None,
+    verify: Verify = "auto",
+    concurrency: int | None = None,
+    resume: Resume = True,
+    progress: Progress | None = None,
+    summary: Summary | None = None,
+) -> Summary:
+    """Carry out actions of :func:`plan`, or some of them, or those that were looked at and kept; as :func:`copy` does.
+
+    They are taken as they come. What is to be deleted is deleted when all is copied, and nothing if anything failed.
+
+    Raises:
+        ConfigurationError: if an end or option is none.
+        NotFoundError: if there is no source.
+    """
+    manner = Manner(reencode=reencode, level=level, replace=replace, verify=verify, resume=resume)
+    options = _Options(choice=Choice(), manner=manner, concurrency=concurrency, dry_run=False)
+    _check(manner)
+    report = _Report(summary or Summary(), progress)
+    async with opened(source, target, make=True) as ends, _gone(delete=True) as gone:
+        assert gone is not None  # noqa: S101  # it was asked for
+        async with aclosing(_chosen(actions, report, gone)) as items:
+            await _copy_here(ends, options, items, report)
+        await gone.flush()
+        await _deletes(ends, options, report, gone)
+    return report.summary
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Options:
     """What is transferred, and how; it can be pickled."""
@@ -183,10 +177,15 @@ _Item: TypeAlias = Action | tuple[ObjectMeta, ObjectMeta]
 """What is to be done with a key; or both objects, which are to be compared first."""
 
 
-async def _run(source: End, target: End, options: _Options, report: _Report, *, processes: int) -> Summary:
-    choice, manner = options.choice, options.manner
+def _check(manner: Manner) -> None:
+    """Raise ConfigurationError if there is no such encoding."""
     if manner.reencode is not None and manner.encoding(None) is not None:
         codecs.encoder(manner.reencode, manner.level)
+
+
+async def _run(source: End, target: End, options: _Options, report: _Report, *, processes: int) -> Summary:
+    choice, manner = options.choice, options.manner
+    _check(manner)
     if processes < 1:
         raise ConfigurationError(f"processes={processes!r}: must be greater than 0", operation="transfer")
     choice.check()
@@ -243,6 +242,28 @@ def _picklable(error: Exception | None, key: str) -> Exception | None:
     if error is None or isinstance(error, (StoreError, OSError)):
         return error
     return StoreError(f"{type(error).__name__}: {error}", key=key)
+
+
+async def _chosen(
+    actions: AsyncIterable[Action] | Iterable[Action], report: _Report, gone: _Gone
+) -> AsyncGenerator[_Item, None]:  # fmt: skip
+    """What is to be copied; the rest is counted, or kept until all is copied."""
+    async for action in _each(actions):
+        if action.kind == "delete":
+            await gone.add(object_meta(action.key, action.size))
+        elif action.kind == "skip":
+            report.take(_Done(action.key, action))
+        else:
+            yield action
+
+
+async def _each(actions: AsyncIterable[Action] | Iterable[Action]) -> AsyncGenerator[Action, None]:
+    if isinstance(actions, AsyncIterable):
+        async for action in actions:
+            yield action
+    else:
+        for action in actions:
+            yield action
 
 
 async def _items(

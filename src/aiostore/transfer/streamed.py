@@ -85,7 +85,13 @@ async def _write(
     hashed = Hashed(_chunks(content)) if manner.verify is True and unchanged else None
     data: bytes | AsyncIterator[bytes] = content if hashed is None else hashed
     if not unchanged:
-        data = transcode(_chunks(content), meta.content_encoding, stored.content_encoding, level=manner.level)
+        data = transcode(
+            _chunks(content),
+            meta.content_encoding,
+            stored.content_encoding,
+            level=manner.level,
+            max_decompressed_size=ends.source._context.limits.max_decompressed_size,
+        )
     result = await write.put(ends.target._context, key, data, stored, best_effort=manner.best_effort)
     if hashed is not None:
         await compare(ends, meta, key, hashed.digests)
