@@ -6,6 +6,7 @@ import asyncio
 import gc
 import io
 import itertools
+import os
 import pickle
 import random
 import warnings
@@ -21,7 +22,7 @@ from aiostore import Limits, MemoryStore
 from aiostore.blocking import BlockingStore
 from aiostore.blocking.files import WRITE_BUFFER
 from aiostore.budget import BUDGET
-from aiostore.handles import BinaryMode
+from aiostore.handles import BinaryMode, TextMode
 from tests.blocking.test_portal import run, until
 
 DATA = bytes(range(256)) * 2000
@@ -195,6 +196,20 @@ def test_local_paths_are_opened_as_open_does(tmp_path: Path) -> None:
         aiostore.blocking.open(tmp_path)
     with pytest.raises(FileNotFoundError):
         aiostore.blocking.open(tmp_path / "no" / "directory", "w")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+@pytest.mark.parametrize("mode", ["w", "a", "r+", "w+"])
+def test_a_local_file_that_is_written_again_keeps_its_mode(tmp_path: Path, mode: TextMode) -> None:
+    path = tmp_path / "secret"
+    path.write_text("old")
+    path.chmod(0o600)
+    (tmp_path / "link").symlink_to(path)
+    for name in ("secret", "link"):
+        with aiostore.blocking.open(tmp_path / name, mode) as file:
+            file.write("new")
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text().endswith("new")
 
 
 def test_urls_are_opened_over_stores_that_are_kept() -> None:

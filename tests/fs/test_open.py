@@ -79,6 +79,14 @@ async def test_a_local_link_is_followed_to_its_file(tmp_path: Path) -> None:
     assert (tmp_path / "directory" / "file").read_bytes() == b"others"
 
 
+async def test_an_empty_path_is_missing() -> None:
+    with pytest.raises(FileNotFoundError):
+        async with aiostore.open("", "w"):
+            raise AssertionError
+    with pytest.raises(FileNotFoundError):
+        await asyncio.to_thread(aiostore.blocking.open, "")
+
+
 async def test_local_errors_are_those_of_open(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     for path in (tmp_path, tmp_path / "no" / "file", tmp_path / "file" / "file", tmp_path / "missing"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -107,6 +108,8 @@ class Draft:
             if mine or not self._create(file, create):
                 if create:
                     raise AlreadyExistsError(_EXISTS)
+                if mine:
+                    self._belong_as(mine[0])
                 self._replace(file)
             return mine + (remove_others(self.directory, found, file) if len(found) > len(mine) else [])
 
@@ -127,6 +130,15 @@ class Draft:
                 raise
             self._replace(name)
         return True
+
+    def _belong_as(self, replaced: os.stat_result) -> None:
+        """Take over owner and mode, as a file that is written to keeps them: what was private stays private."""
+        if hasattr(os, "fchmod"):
+            mine = os.fstat(self.descriptor)
+            if (mine.st_uid, mine.st_gid) != (replaced.st_uid, replaced.st_gid):
+                with suppress(PermissionError):
+                    os.fchown(self.descriptor, replaced.st_uid, replaced.st_gid)
+            os.fchmod(self.descriptor, stat.S_IMODE(replaced.st_mode) & 0o777)
 
     def _replace(self, name: str) -> None:
         if self._name is None:

@@ -113,7 +113,7 @@ def open_url(
     shown = address if isinstance(address, str) else address.shown
     arguments = arguments_of(shown, mode, encoding, errors, newline, options)
     name = address if isinstance(address, str) else address.key
-    if not name or name.endswith(("/", os.sep)):
+    if (not name and shown) or name.endswith(("/", os.sep)):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), shown)
     return Opening(partial(_own_store, address), shown, mode, arguments)
 
@@ -135,6 +135,8 @@ def _resolve(path: str) -> tuple[str, str]:
     Raises:
         OSError: as :func:`open` does, if that is a directory, or its directory is none.
     """
+    if not path:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     real = os.path.realpath(path)
     if os.path.isdir(real):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
