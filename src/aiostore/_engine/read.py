@@ -188,7 +188,8 @@ async def _read_once(context: Context, key: str, options: GetOptions) -> tuple[O
             await result.stream.aclose()
             data = await _go_on(context, Pin(key, options, meta), start, stop, error)
         finally:
-            BUDGET.release(extra)
+            if extra:
+                BUDGET.release(extra)
     except BaseException:
         await result.stream.aclose()
         raise
