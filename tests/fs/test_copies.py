@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import secrets
 import shutil
 from pathlib import Path
@@ -90,6 +91,17 @@ async def test_a_file_is_copied_to_a_name_or_into_a_directory(root: str, other: 
     with pytest.raises(FileNotFoundError):
         await fs.copyfile(fs.join(root, "missing"), fs.join(other, "name"))
     assert await tree(other) == {"directory/c.bin": b"22", "name": b"22"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+async def test_a_local_file_that_is_copied_over_keeps_its_mode(memory: str, tmp_path: Path) -> None:
+    async with fs.open(f"{memory}/key", "w") as file:
+        await file.write("new")
+    target = tmp_path / "secret"
+    target.write_text("old")
+    target.chmod(0o600)
+    await fs.copyfile(f"{memory}/key", target)
+    assert (target.read_text(), target.stat().st_mode & 0o777) == ("new", 0o600)
 
 
 async def test_a_rename_across_services_is_refused_as_across_file_systems(root: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
@@ -43,10 +44,18 @@ def _publish(file: BinaryIO, name: str, target: Path) -> None:
     file.flush()
     os.fsync(file.fileno())
     if hasattr(os, "fchmod"):
+        os.fchmod(file.fileno(), _mode(target))
+    os.replace(name, target)
+
+
+def _mode(target: Path) -> int:
+    """The mode of the file that is replaced, which may be private; else that of a new one."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode) & 0o777
+    except OSError:
         umask = os.umask(0o077)  # can only be read by setting it
         os.umask(umask)
-        os.fchmod(file.fileno(), 0o666 & ~umask)
-    os.replace(name, target)
+        return 0o666 & ~umask
 
 
 def _write(file: BinaryIO, chunk: bytes) -> None:
