@@ -22,6 +22,18 @@ def connection(swift_s3: SwiftEndpoint) -> Iterator[Connection]:
     connection.close()
 
 
+def in_segments(endpoint: SwiftEndpoint, *, use_slo: bool) -> dict[str, object]:
+    """Options of python-swiftclient that make it write in segments, static or dynamic."""
+    return {
+        "auth": endpoint.auth_url,
+        "user": endpoint.user,
+        "key": endpoint.key,
+        "auth_version": "1",
+        "segment_size": str(PART),
+        "use_slo": use_slo,
+    }
+
+
 async def test_swiftclient_reads_what_we_write(swift_s3: SwiftEndpoint, connection: Connection) -> None:
     async with make_store(swift_s3, f"interop-{secrets.token_hex(8)}") as store:
         await store.create_container()
@@ -59,14 +71,7 @@ async def test_we_read_replace_and_delete_what_swiftclient_writes(
         assert (meta.content_type, dict(meta.metadata)) == ("text/x", {"name": "é"})
         assert await store.get("a b/é") == b"value"
         (tmp_path / "file").write_bytes(LARGE)
-        options = {
-            "auth": swift_s3.auth_url,
-            "user": swift_s3.user,
-            "key": swift_s3.key,
-            "auth_version": "1",
-            "segment_size": str(PART),
-            "use_slo": True,
-        }
+        options = in_segments(swift_s3, use_slo=True)
 
         def upload(*keys: str) -> None:
             with SwiftService(options=options) as service:
@@ -94,14 +99,7 @@ async def test_we_read_a_dynamic_large_object_of_swiftclient_and_it_reads_what_w
         await store.create_container()
         name = store.location.removeprefix("swift://")
         (tmp_path / "file").write_bytes(LARGE)
-        options = {
-            "auth": swift_s3.auth_url,
-            "user": swift_s3.user,
-            "key": swift_s3.key,
-            "auth_version": "1",
-            "segment_size": str(PART),
-            "use_slo": False,
-        }
+        options = in_segments(swift_s3, use_slo=False)
 
         def upload() -> None:
             with SwiftService(options=options) as service:
