@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
+import struct
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -93,6 +95,28 @@ async def test_a_body_without_a_length_ends_with_its_connection(reader: Reader) 
     async with serve(send) as server, transport() as client:
         response = await client.request("GET", f"{server.url}/a", {})
         assert await reader(response) == b"hello world"
+
+
+@READERS
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_body_without_a_length_does_not_end_with_a_lost_connection(reader: Reader, late: bool) -> None:
+    async def send(request: Request) -> None:
+        request.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
+        await asyncio.sleep(0.02)
+        sock = request.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.reset()
+
+    async with serve(send) as server, transport() as client:
+        response = await client.request("GET", f"{server.url}/a", {})
+        if late:
+            await until(lambda: busy(client) == (0, 0))
+        with pytest.raises(ConnectionLostError) as caught:
+            await reader(response)
+        assert caught.value.answered
+        with pytest.raises(ConnectionLostError):
+            await reader(response)
+        assert busy(client) == (0, 0)
 
 
 async def test_the_answer_to_head_has_a_length_and_no_body() -> None:

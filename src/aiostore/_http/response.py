@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aiohttp import ClientPayloadError, StreamReader
+from aiohttp import EMPTY_PAYLOAD, ClientPayloadError, StreamReader
 
 from aiostore._http.exchange import Exchange, harmless
 from aiostore._http.receiver import LEAST_AT_ONCE, MOST_AT_ONCE, WORTH, Receiver
@@ -20,7 +20,7 @@ class Response:
     the pool as soon as the last byte has *arrived*, read or not.
     """
 
-    __slots__ = ("_exchange", "_payload", "_receiver", "_rest", "content_length", "headers", "status")
+    __slots__ = ("_exchange", "_open_ended", "_payload", "_receiver", "_rest", "content_length", "headers", "status")
 
     def __init__(
         self, status: int, headers: Mapping[str, str], length: int | None, payload: StreamReader, exchange: Exchange
@@ -32,6 +32,7 @@ class Response:
         self._payload: StreamReader | None = payload
         self._receiver: Receiver | None = None
         self._exchange = exchange
+        self._open_ended = length is None and "Transfer-Encoding" not in headers and payload is not EMPTY_PAYLOAD
         if payload.is_eof():
             self._take(payload)
         elif length is not None and length - payload.total_bytes >= WORTH and "Transfer-Encoding" not in headers:
@@ -135,6 +136,17 @@ class Response:
         if buffer := getattr(payload, "_buffer", None):
             self._rest = buffer[0] if len(buffer) == 1 else b"".join(buffer)
             buffer.clear()
+        if self._open_ended:
+            self._look_for_cut()
+
+    def _look_for_cut(self) -> None:
+        """See whether a body without a length was ended by the other side, or lost with its connection.
+
+        The parser takes both for its end.
+        """
+        error = self._exchange.protocol.exception()
+        if isinstance(error, OSError):
+            self._exchange.lost(error, answered=True)
 
     async def _receive(self, payload: StreamReader) -> bytes:
         exchange = self._exchange
@@ -150,6 +162,8 @@ class Response:
             raise exchange.lost(error, answered=True) from harmless(error)
         finally:
             exchange.reading = False
+        if not chunk and self._open_ended:
+            self._look_for_cut()
         if not chunk and exchange.error is not None:
             # A body without a length ends with its connection, also with one that the stall watch aborts.
             raise exchange.error
