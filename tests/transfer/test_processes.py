@@ -64,7 +64,7 @@ async def test_each_item_has_one_result_from_some_process() -> None:
 
 async def test_what_is_raised_in_a_process_is_raised_here() -> None:
     with pytest.raises(NotFoundError, match="no such number"):
-        await worker.spread(count, (2,), worker.Shared(numbers(1, -1, 2)), 2, lambda _: None, window=10)
+        await worker.spread(count, (2,), worker.Shared(numbers(1, -1, 2)), 1, lambda _: None, window=10)
 
 
 async def test_a_process_that_ends_by_itself_is_told() -> None:

@@ -293,6 +293,21 @@ async def test_the_sweeper_drops_what_nobody_goes_on_with() -> None:
         assert os.listdir(place) == []
 
 
+async def test_the_sweeper_removes_journals_of_uploads_that_are_gone() -> None:
+    target = Target()
+    async with await source_of() as source:
+        refused = Fail("put_part", calls=range(4, 100), error=REFUSED)
+        with pytest.raises(PermissionDeniedError):
+            await transfer.copy_object(source, "key", target.store(refused))
+        place = Path(os.environ["XDG_STATE_HOME"]) / "aiostore" / "transfers"
+        store = target.store()
+        (upload,) = [upload async for upload in store.uploads()]
+        await store.abort_upload(upload)
+        for age, left in ((timedelta(days=1), 1), (timedelta(0), 0)):
+            assert [upload async for upload in transfer.sweep(store, older_than=age)] == []
+            assert len(os.listdir(place)) == left
+
+
 KILLED = """
 import asyncio, sys
 from aiostore import Limits, S3Store, transfer

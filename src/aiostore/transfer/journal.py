@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sys
 import zlib
@@ -128,9 +129,11 @@ def uploads(place: Path, target: str) -> Iterator[tuple[Upload, Path]]:
                 yield _upload_from_json(about["upload"]), path
 
 
-def remove(path: Path) -> None:
-    """Remove a journal that no transfer uses."""
+def remove(path: Path, *, unless_after: float = math.inf) -> None:
+    """Remove a journal that no transfer uses, and none has written to after that time."""
     with suppress(OSError):
+        if path.stat().st_mtime > unless_after:
+            return
         descriptor = _lock(path)
         if descriptor is not None:
             os.close(descriptor)
@@ -143,6 +146,8 @@ def _lock(path: Path) -> int | None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
             if sys.platform == "win32":
+                # Not where bytes are: nobody could read those.
+                os.lseek(descriptor, 2**30, os.SEEK_SET)
                 msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
                 return descriptor
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
