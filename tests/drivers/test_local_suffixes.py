@@ -8,6 +8,7 @@ import gzip
 import lzma
 import os
 import pickle
+import subprocess
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -81,6 +82,16 @@ async def test_files_of_other_tools_are_objects(store: Store, root: Path) -> Non
     for key in ("one.txt", "sub/two", "three", "four", "five", "plain.txt"):
         assert await store.get(key) == TEXT
     assert (await store.head("one.txt")).content_type is None
+
+
+async def test_the_tool_of_an_encoding_and_the_store_read_each_others_files(store: Store, root: Path) -> None:
+    (root / "theirs.txt").write_bytes(TEXT)
+    subprocess.run(["gzip", "-9", str(root / "theirs.txt")], check=True)
+    assert await store.get("theirs.txt") == TEXT
+    await store.put("ours.txt", TEXT, compress="gzip")
+    subprocess.run(["gzip", "--decompress", str(root / "ours.txt.gz")], check=True)
+    assert (root / "ours.txt").read_bytes() == TEXT
+    assert await listed(store) == {"ours.txt": None, "theirs.txt": "gzip"}
 
 
 async def test_listings_are_in_the_order_of_keys_page_by_page(root: Path) -> None:
