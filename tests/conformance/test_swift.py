@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from aiostore import Capabilities, Conditions, Guarantee, Store, SwiftStore
+from aiostore.drivers.swift_dialect import Info
 from aiostore.testing import StoreConformance
 from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, EmptyContainers, containers_of
+from tests.drivers.test_swift import driver_of
 from tests.servers.swift import SwiftEndpoint
 from tests.servers.swift_account import TEMP_URL_KEY
+
+PAGE = 100
+"""Entries of a page of a listing."""
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +28,8 @@ def containers(swift_s3: SwiftEndpoint) -> Iterator[EmptyContainers]:
         temp_url_key=TEMP_URL_KEY,
         limits=LIMITS,
     )
+    # As if the cluster had said so: its pages of 10,000 would be tried with no second one.
+    driver_of(account)._client.service.info = Info(page_size=PAGE)
     yield from containers_of(account)
 
 
@@ -36,6 +43,7 @@ class TestSwift(StoreConformance):
         checksums=("md5",),
     )
     secrets = (TEMP_URL_KEY,)
+    many = 2 * PAGE + 10
 
     @pytest.fixture
     async def store(self, containers: EmptyContainers, request: pytest.FixtureRequest) -> AsyncIterator[Store]:

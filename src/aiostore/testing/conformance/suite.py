@@ -90,7 +90,7 @@ class Suite:
     ``secrets`` are strings that no error and no
     ``repr`` may show. ``upload_headers`` are those that the service wants with every upload through a signed URL.
     ``part_size`` is the size of the parts that the tests write, in bytes: the smallest that the
-    service takes, but not less than 64 KiB.
+    service takes, but not less than 64 KiB. ``many`` objects are more than one page of a listing.
     """
 
     capabilities: ClassVar[Capabilities]
@@ -111,6 +111,7 @@ class Suite:
     secrets: ClassVar[Sequence[str]] = ()
     upload_headers: ClassVar[Mapping[str, str]] = {}
     part_size: ClassVar[int]
+    many: ClassVar[int] = 1500
 
     pytestmark = pytest.mark.asyncio
 
