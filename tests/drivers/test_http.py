@@ -335,6 +335,14 @@ async def test_no_other_origin_learns_anything(nginx: NginxEndpoint) -> None:
         assert await said(store, "signed/said") == [*everything[:3], "signature=of-the-server", everything[4]]
 
 
+async def test_the_query_of_the_base_is_sent_as_it_is_written(nginx: NginxEndpoint) -> None:
+    for query in ("token", "a%20b&c=d%2Fe+f~", "sig=x%2By%3D&sig=2"):
+        async with HTTPStore(f"{nginx.url}/?{query}") as store:
+            assert (await said(store, "said"))[3] == query
+        async with HTTPStore(f"{nginx.url}/?{query}", params={"more": "a b"}) as store:
+            assert (await said(store, "said"))[3] == f"{query}&more=a+b"
+
+
 async def test_no_redirect_leads_from_https_to_http(nginx: NginxEndpoint, folder: str) -> None:
     options = {"ca_bundle": nginx.ca_bundle}
     async with HTTPStore(nginx.https_url, client_options=options) as store:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from netrc import NetrcParseError, netrc
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from aiostore._http.route import parse_origin
 from aiostore.drivers.http import HTTPDriver
@@ -65,7 +65,9 @@ def make_driver(
         sent["authorization"] = f"Bearer {token}"
     elif username is not None:
         sent["authorization"] = basic(username, password or "")
-    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *(params or {}).items()])
+    # As it is written: it may be signed.
+    written = quote(parts.query, safe="/~!$&'()*+,;=:@%?")
+    query = "&".join(filter(None, (written, urlencode(list((params or {}).items())))))
     client = Client(base, sent, f"?{query}" if query else "", ClientOptions.of(client_options), timeouts or Timeouts())
     return (DAVDriver if webdav else HTTPDriver)(client)
 
