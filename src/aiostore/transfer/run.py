@@ -51,7 +51,8 @@ async def copy(
     stops no other, and is in the summary; run the same again for the rest. A ``summary`` that is given is filled as it
     goes, so that it tells what was done if the call raises or is cancelled. ``progress`` is called with (bytes copied,
     None). With ``processes`` the objects are spread over this process and so many less one new ones, each with stores
-    of its own; both ends must be URLs, paths, or stores that can be pickled.
+    of its own; both ends must be URLs, paths, or stores that can be pickled. ``concurrency`` is the most objects
+    under way in each process.
 
     A call that is cancelled or killed leaves no object half written, and with ``resume`` the parts of large objects
     that the target has received: the same call goes on behind them (see ``docs/transfer.md``). :func:`sweep` drops
