@@ -178,13 +178,14 @@ class AsyncObjectStore(Protocol):
         again. What was written is on the service in one step, as with ``w``, unless it is more than the service appends
         at a time (``Capabilities.max_append``).
 
-        Binary modes with a ``+`` read and write a private copy on the local disk, which replaces the object when the
-        file is closed, provided that this is still what was copied.
+        Modes with a ``+`` read and write a private copy on the local disk, which replaces the object when the file is
+        closed, provided that this is still what was copied.
 
         Raises:
             ConfigurationError: if mode or options are wrong or do not fit together; it is a ``ValueError``.
-            NotSupportedError: if a text mode has a ``+``; or a binary one, if the service cannot tell whether the
-                object was changed meanwhile, and ``best_effort`` is false.
+            NotSupportedError: (on entering) if the mode has a ``+``, the service cannot tell whether the object was
+                changed meanwhile, and ``best_effort`` is false; or if a compressed object is to be changed in place or
+                appended to.
             LookupError: if encoding or error handler are unknown.
         """
         ...
