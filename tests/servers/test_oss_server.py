@@ -178,6 +178,9 @@ class TestOss2:
         assert bucket.head_object("to").headers["x-oss-meta-c"] == "3"
         with pytest.raises(oss2.exceptions.PreconditionFailed):
             bucket.copy_object(bucket.bucket_name, "to", "x", headers={"x-oss-copy-source-if-match": "other"})
+        with pytest.raises(oss2.exceptions.ServerError) as invalid:
+            bucket.copy_object(bucket.bucket_name, "/leading", "x")
+        assert code_of(invalid) == (400, "InvalidObjectName")
 
     @covers("AppendObject")
     def test_appends(self, bucket: oss2.Bucket) -> None:

@@ -16,6 +16,7 @@ from aiostore._engine.write import put
 from aiostore.capabilities import Conditions, Guarantee
 from aiostore.errors import (
     AlreadyExistsError,
+    InvalidKeyError,
     NotFoundError,
     NotSupportedError,
     ObjectChangedError,
@@ -86,6 +87,9 @@ async def _copy_unseen(context: Context, source: str, target: str, options: Copy
             raise
         try:
             meta = await _head(_source(context, options), source, "copy")
+        except InvalidKeyError:
+            # It is the source's key that the service cannot hold.
+            raise
         except StoreError:
             raise error from error.__cause__
         if meta.size <= context.driver.capabilities.max_copy:

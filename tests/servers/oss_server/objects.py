@@ -233,6 +233,7 @@ class Objects:
     def source(self, asked: Asked) -> Version:
         """The version that a copy reads."""
         bucket_name, key, version_id = source_of(asked)
+        check_name(key)
         if bucket_name not in self.buckets.all:
             raise no_bucket(bucket_name)
         bucket = self.buckets.all[bucket_name]
