@@ -275,6 +275,19 @@ async def test_a_refusal_is_an_error_of_its_kind(nginx: NginxEndpoint, key: str,
                 assert caught.value.retry_after == 1
 
 
+@pytest.mark.parametrize(("status", "error"), [(202, UnavailableError), (205, StoreError), (207, StoreError)])
+async def test_what_comes_with_another_success_is_not_the_object(
+    nginx: NginxEndpoint, folder: str, status: int, error: type[StoreError]
+) -> None:
+    async with FaultProxy(nginx.url) as proxy:
+        proxy.inject(Answer(status=status, body=b"" if status == 205 else b"come back later"), times=None)
+        async with HTTPStore(f"{proxy.url}/{folder}", retry=ONCE) as store:
+            for call in (store.get("small.txt"), store.get_range("small.txt", 1, 3), store.head("small.txt")):
+                with pytest.raises(error) as caught:
+                    await call
+                assert type(caught.value) is error
+
+
 async def test_a_rate_limit_is_waited_for(nginx: NginxEndpoint, folder: str) -> None:
     """Fifty requests a second, and four at once, are what these allow; the others are refused with 429 and 503."""
     for path in ("limited", "few"):

@@ -14,7 +14,14 @@ from aiostore._http.client import Transport
 from aiostore._http.response import Response
 from aiostore._http.status import error_from_status
 from aiostore.body import Body
-from aiostore.errors import ConfigurationError, InvalidKeyError, NotFoundError, StoreError, TransientError
+from aiostore.errors import (
+    ConfigurationError,
+    InvalidKeyError,
+    NotFoundError,
+    StoreError,
+    TransientError,
+    UnavailableError,
+)
 from aiostore.policies import ClientOptions, Timeouts
 from aiostore.types import NOTHING
 
@@ -25,6 +32,11 @@ _LONGEST_REFUSAL: Final = 64 * 1024
 """Bytes of a page that explains a refusal, read so that the connection can be used again."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+_READS: Final = frozenset({"GET", "HEAD"})
+
+_NO_OBJECT: Final = frozenset({201, 202, 205, 207})
+"""Of reads: whatever comes with it is not what was asked for, though nothing failed."""
 
 _plain = re.compile(r"[A-Za-z0-9_~./-]*").fullmatch
 """Keys that are sent as they are."""
@@ -107,10 +119,12 @@ class Client:
         sent = {**self.headers, **headers} if headers else self.headers
         full = url + self._query
         response = await self.transport.request(method, full, sent, body, slow=slow)
-        if response.status < 300 or response.status in accept:
+        if (response.status < 300 and not (response.status in _NO_OBJECT and method in _READS)) or (
+            response.status in accept
+        ):
             return response
         if response.status in _REDIRECTS:
-            if method in {"GET", "HEAD"}:
+            if method in _READS:
                 return await self._follow(method, url, headers, response)
             await discard(response)
             if _target(url, response.headers.get("Location", "")) == url + "/":
@@ -136,7 +150,7 @@ class Client:
                 response = await self.transport.request(method, full, {**self.headers, **headers})
             else:
                 response = await self._elsewhere().request(method, url, {"accept-encoding": "identity", **headers})
-            if response.status < 300:
+            if response.status < 300 and response.status not in _NO_OBJECT:
                 return response
             if response.status not in _REDIRECTS:
                 raise await refusal(response)
@@ -171,6 +185,8 @@ def _target(url: str, location: str) -> str:
 async def refusal(response: Response) -> StoreError:
     """What an answer without success means; it is read to its end."""
     await discard(response)
+    if response.status == 202:
+        return UnavailableError("the server has not got the object ready yet (HTTP status 202)")
     if response.status == 507:
         return StoreError("the server has no space left")
     if response.status == 423:
