@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from click.testing import CliRunner, Result
 
 from aiostore.cli.command import aiostore
+
+DEADLINE = 60.0
+"""Seconds that a test waits for what must happen."""
+
+
+def wait_until(seen: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+    """Look until there is something to see, as long as the process lives."""
+    deadline = time.monotonic() + DEADLINE
+    while not seen():
+        assert process.poll() is None, "it ended before its time"
+        assert time.monotonic() < deadline
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shell import Shell
+from tests.cli.shell import Shell, wait_until
 from tests.cli.test_command import files
 from tests.servers.ceph import CephEndpoint
 
@@ -201,9 +201,7 @@ def test_abandoned_uploads_are_listed_and_dropped(ceph_shell: Shell) -> None:
         assert process.stdin is not None
         process.stdin.write(bytes(20_000_000))
         process.stdin.flush()
-        while not (found := ceph_shell.within("uploads", ceph_shell.base)):
-            assert process.poll() is None
-        assert found.endswith("left\n")
+        wait_until(lambda: ceph_shell.within("uploads", ceph_shell.base).endswith("left\n"), process)
     finally:
         process.kill()
         process.communicate()

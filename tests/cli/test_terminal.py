@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from aiostore.cli.command import VERBS
-from tests.cli.shell import Shell
+from tests.cli.shell import DEADLINE, Shell, wait_until
 
 SHELL = Shell()
-DEADLINE = 60.0
 HELP = 0.25
 """Seconds within which help is there."""
 
@@ -85,8 +84,7 @@ def test_an_interrupted_upload_leaves_nothing(ceph_shell: Shell, number: signal.
         assert process.stdin is not None
         process.stdin.write(bytes(20_000_000))
         process.stdin.flush()
-        while not ceph_shell.within("uploads", ceph_shell.base):
-            assert process.poll() is None
+        wait_until(lambda: ceph_shell.within("uploads", ceph_shell.base), process)
         process.send_signal(number)
         # Standard input stays open: nothing waits for its end.
         assert process.wait(DEADLINE) == 128 + number
@@ -109,8 +107,7 @@ def test_an_interrupted_copy_to_a_file_leaves_nothing(tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write(bytes(3_000_000))
         process.stdin.flush()
-        while not any(target.iterdir()):
-            assert process.poll() is None
+        wait_until(lambda: any(target.iterdir()), process)
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE) == 130
     finally:
@@ -126,8 +123,7 @@ def test_an_interrupted_tree_says_how_to_go_on(tmp_path: Path, ceph_shell: Shell
         (source / f"{number:04}").write_bytes(b"x")
     process = ceph_shell.start("cp", "-r", "-p", "2", str(source), ceph_shell.base + "photos")
     try:
-        while not ceph_shell.within("ls", "-r", ceph_shell.base):
-            assert process.poll() is None
+        wait_until(lambda: ceph_shell.within("ls", "-r", ceph_shell.base), process)
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE) == 130
     finally:
