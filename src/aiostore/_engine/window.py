@@ -157,8 +157,10 @@ class Window:
             self._try()
         elif self.size != self._settled:
             self._change(self._settled)
+            self._wait = min(2 * self._wait, LONGEST)
+            # If fewer were worse, more may be better right now: the processor may have been busy with something else.
+            self._rounds = self._wait if self._down else 0
             self._down = not self._down
-            self._rounds, self._wait = 0, min(2 * self._wait, LONGEST)
         elif self._rounds >= self._wait:
             self._best, self._rounds = rate, 0
             self._try()
