@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiostore import MemoryStore
-from aiostore._engine.stream import NEAR
+from aiostore._engine import stream
 from aiostore.budget import BUDGET
 from aiostore.capabilities import Capabilities
 from aiostore.drivers.memory import MemoryDriver
@@ -32,7 +32,7 @@ from aiostore.errors import (
 from aiostore.handles import AsyncBinaryFile
 from aiostore.policies import Limits
 from aiostore.store import Store
-from aiostore.testing import EVERY, Cut, Delay, Fail, FaultyDriver, Flip, Hold
+from aiostore.testing import EVERY, Call, Cut, Delay, Fail, Fault, FaultyDriver, Flip, Hold
 from aiostore.testing.conformance.suite import payload
 from aiostore.types import GetOptions, GetResult
 from tests.files.stores import PART, faulty, ranges
@@ -193,7 +193,8 @@ async def test_reads_that_turn_out_to_be_in_order_are_read_ahead_again() -> None
         assert len(ranges(driver)) < 15
 
 
-async def test_a_service_that_is_near_is_asked_for_one_range_after_the_other() -> None:
+async def test_a_service_that_is_near_is_asked_for_one_range_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "BRIEF", 1000)  # whatever else the machine does
     hold = Hold(primitive="get", calls=[4])
     async with faulty(hold) as (store, driver):
         await store.put("key", payload(SIZE))
@@ -209,9 +210,26 @@ async def test_a_service_that_is_near_is_asked_for_one_range_after_the_other() -
             assert await reading == payload(SIZE)
 
 
+class Slow(Fault):
+    """A request that takes a moment in which the processor has nothing to do."""
+
+    async def before(self, call: Call) -> None:
+        if call.primitive == "get" and call.number == 3:
+            await asyncio.sleep(2 * stream.BRIEF)
+
+
+async def test_a_near_service_of_slow_answers_is_asked_for_ranges_at_once() -> None:
+    async with faulty(Slow()) as (store, driver):
+        await store.put("key", payload(SIZE))
+        async with store.open("key", "rb", buffer_size=16) as file:
+            assert await file.read(2 * PART + 1) == payload(SIZE)[: 2 * PART + 1]
+            assert len(ranges(driver)) >= 5
+            assert await file.read() == payload(SIZE)[2 * PART + 1 :]
+
+
 async def test_a_service_that_is_far_is_asked_for_ranges_at_once() -> None:
     hold = Hold(primitive="get", calls=[3])
-    async with faulty(Delay(seconds=2 * NEAR), hold) as (store, driver):
+    async with faulty(Delay(seconds=2 * stream.NEAR), hold) as (store, driver):
         await store.put("key", payload(SIZE))
         async with store.open("key", "rb", buffer_size=16) as file:
             reading = asyncio.create_task(file.read())

@@ -26,9 +26,12 @@ NEAR = 0.003
 """A service that has answered within so many seconds is near: there the processor is the limit, and one range after the
 other stays in its caches."""
 
-PATIENCE, IDLE = 0.05, 0.2
-"""A range that takes longer than so many seconds, with the processor at work for less than that share of them, waits
-for the link: several share it better."""
+IDLE = 0.25
+"""A range during which the processor was at work for less than this share of the time has waited for the link or the
+service: several share these better."""
+
+BRIEF, PATIENCE = 0.01, 0.05
+"""Seconds of a range of which that is not asked, and after which it is asked in its middle."""
 
 BLOCK = 4 * 1024**2
 """Bytes of such a range for a caller who takes blocks: it is received as one, which costs less than in chunks."""
@@ -38,13 +41,13 @@ class Range:
     """One range on its way: the chunks that have arrived and were not handed out yet."""
 
     __slots__ = ("_buffered", "_context", "_limit", "_pin", "_room", "_waiter", "checked", "chunks", "drain", "error",
-                 "finished", "hasher", "held", "proofs", "size", "start", "whole")  # fmt: skip
+                 "finished", "hasher", "held", "proofs", "size", "start", "waited", "whole")  # fmt: skip
 
     def __init__(self, context: Context, pin: Pin, start: int, stop: int, held: int) -> None:
         self._context = context
         self._pin = pin
         self.proofs: Sequence[Proof] = ()
-        self.checked = self.whole = False
+        self.checked = self.waited = self.whole = False
         self.size = stop - start
         self.held = held
         self.start = start
@@ -61,6 +64,7 @@ class Range:
 
     async def fill(self, result: GetResult | None, seed: Sequence[bytes]) -> None:
         """Drain the range, of which ``seed`` is there, into ``chunks``; an error is kept until the stream is here."""
+        begun, used = time.monotonic(), time.process_time()
         try:
             if self.proofs:
                 await self._fill_proven(result, seed)
@@ -81,6 +85,8 @@ class Range:
         except Exception as error:
             self.error = error
         finally:
+            took = time.monotonic() - begun
+            self.waited = took > BRIEF and time.process_time() - used < IDLE * took
             self.finished = True
             self._wake()
 
@@ -305,9 +311,9 @@ class ReadAhead:
 
     def _consider(self, busy: float) -> None:
         """The range that is alone takes its time: unless the processor has come past ``busy``, others join it."""
-        used = time.process_time()
-        if self._ranges[-1].finished:
+        if not self._ranges or self._ranges[-1].finished:
             return  # it is the caller who takes time
+        used = time.process_time()
         if used < busy:
             self._alone = False
             self._top_up()
@@ -368,6 +374,8 @@ class ReadAhead:
     def _advance(self) -> None:
         part = self._ranges.popleft()
         BUDGET.release(part.held)
+        if part.waited:
+            self._alone = False
         if not part.checked:
             self._checked = None
         # At the end, _check() has added what was left.
