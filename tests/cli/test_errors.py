@@ -204,6 +204,17 @@ def test_a_full_disk_is_told_and_the_rest_is_done(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
 
 
+@pytest.mark.parametrize("named", ["dir/*", "dir/link", "dir/link/", "dir", "dir/**"])
+def test_what_a_link_leads_to_is_not_removed_with_it(tmp_path: Path, named: str) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/kept").touch()
+    (tmp_path / "dir/link").symlink_to(tmp_path / "other")
+    SHELL.within("rm", "-r", "-f", f"{tmp_path}/{named}")
+    assert (tmp_path / "other/kept").exists()
+    assert not (tmp_path / "dir/link").is_symlink()
+
+
 def test_a_source_does_not_replace_another_one_of_its_name(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -141,10 +142,22 @@ async def _batches(found: Iterator[Entry]) -> AsyncGenerator[Entry, None]:
 
 
 def _matching(pattern: str) -> Iterator[Entry]:
+    """What matches a pattern; unlike glob's, its ``**`` does not lead through links."""
     import glob
 
+    base = len(os.path.dirname(pattern.partition("**")[0])) if "**" in pattern else len(pattern)
+
+    @cache
+    def through_link(directory: str) -> bool:
+        if len(directory) <= base:
+            return False
+        return os.path.islink(directory) or through_link(os.path.dirname(directory))
+
     for path in sorted(glob.iglob(pattern, recursive=True)):
-        yield _directory(path) if os.path.isdir(path) else _file(path, os.lstat(path))
+        if "**" in pattern and through_link(os.path.dirname(path.rstrip(os.sep))):
+            continue
+        is_directory = os.path.isdir(path) and not os.path.islink(path.rstrip(os.sep))
+        yield _directory(path) if is_directory else _file(path, os.lstat(path))
 
 
 def _local(path: str, *, recursive: bool) -> Iterator[Entry]:

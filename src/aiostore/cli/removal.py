@@ -132,18 +132,24 @@ async def _targets(paths: Iterable[str], *, recursive: bool) -> list[Target]:
 
 
 def _match(entry: Entry, *, recursive: bool) -> Target:
-    from aiostore.fs.place import locate
-
     if entry.directory and not recursive:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), entry.path)
-    return Target(entry.path, locate(entry.path, None), not entry.directory, entry.directory)
+    return Target(entry.path, _place(entry.path), not entry.directory, entry.directory)
+
+
+def _place(path: str) -> Place:
+    """Where a path leads; with a slash at its end a local link would be what it leads to."""
+    from aiostore.fs.place import locate
+
+    place = locate(path, None)
+    return place.rstrip(os.sep) or os.sep if isinstance(place, str) else place
 
 
 async def _target(path: str, *, recursive: bool) -> Target:
-    from aiostore.fs.place import Remote, locate
+    from aiostore.fs.place import Remote
     from aiostore.fs.remote import head, is_directory
 
-    place = locate(path, None)
+    place = _place(path)
     if isinstance(place, Remote):
         is_object = await head(place) is not None
         below = (recursive or not is_object) and await is_directory(place)
@@ -201,7 +207,8 @@ async def _delete_keys(store: Store, targets: Iterable[Target], tally: Tally, pr
 
 def _delete_local(path: str, tally: Tally) -> None:
     def failed(_function: object, name: str, info: tuple[type[BaseException], BaseException, TracebackType]) -> None:
-        tally.fail(name, info[1])
+        if not isinstance(info[1], FileNotFoundError):  # gone already, perhaps with a directory above it
+            tally.fail(name, info[1])
 
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path, onerror=failed)
@@ -210,6 +217,8 @@ def _delete_local(path: str, tally: Tally) -> None:
         return
     try:
         os.unlink(path)
+    except FileNotFoundError:
+        pass
     except OSError as error:
         tally.fail(path, error)
     else:
