@@ -15,7 +15,7 @@ from tests.servers.swift import SwiftEndpoint
 from tests.servers.swift_account import TEMP_URL_KEY
 
 PAGE = 100
-"""Entries of a page of a listing."""
+"""Entries of a page of a listing, and keys of a bulk delete."""
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,8 @@ def containers(swift_s3: SwiftEndpoint) -> Iterator[EmptyContainers]:
         temp_url_key=TEMP_URL_KEY,
         limits=LIMITS,
     )
-    # As if the cluster had said so: its pages of 10,000 would be tried with no second one.
-    driver_of(account)._client.service.info = Info(page_size=PAGE)
+    # As if the cluster had said so: a second page of 10,000 and a second batch of 1,000 would take minutes.
+    driver_of(account)._client.service.info = Info(page_size=PAGE, delete_batch=PAGE)
     yield from containers_of(account)
 
 
@@ -39,7 +39,7 @@ class TestSwift(StoreConformance):
         put=Conditions(if_absent=Guarantee.BEST_EFFORT),
         complete=Conditions(if_absent=Guarantee.BEST_EFFORT),
         multipart=PARTS,
-        delete_batch=1000,
+        delete_batch=PAGE,
         checksums=("md5",),
     )
     secrets = (TEMP_URL_KEY,)

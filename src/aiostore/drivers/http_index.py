@@ -36,7 +36,7 @@ _LINK: Final = re.compile(r"""<a\s[^<>]{0,200}?href\s*=\s*(?:"([^"<>]*)"|'([^'<>
 _TAG: Final = re.compile(r"<[^<>]*>")
 _NGINX_LINE: Final = re.compile(r"\s*(\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d)\s+(\d{1,19}(?![KMGT])|-|\d+[KMGT])\s*")
 _NGINX_PAGE: Final = re.compile(
-    r"""(?s)<a href="([A-Za-z0-9_-][A-Za-z0-9_.~-]*/?)">[^<]*</a> +(.{17}) +([0-9]{1,19}|-)\r?\n"""
+    r"""(?s)<a href="([A-Za-z0-9_-][A-Za-z0-9_.~-]*/?)">[^<]*</a> +(\d.{16}) +([0-9]{1,19}|-)\r?\n"""
 )
 """An entry as nginx writes it, with a name that means what it looks like. A page of nothing else is read at once."""
 _APACHE_LINE: Final = re.compile(r"\s*\d{4}-\d\d-\d\d \d\d:\d\d\s+(\d{1,19}(?![\d.KMGT])|-|[\d.]+[KMGT])")
