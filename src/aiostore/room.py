@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from typing import Final
 
@@ -18,12 +18,12 @@ _Advise = Callable[[int, int, int], int]
 
 
 class Room:
-    """``size`` bytes of memory, all zero. ``view`` is where they are filled; `take` gives them away."""
+    """``size`` bytes of memory. ``view`` is where they are filled, all of them; `take` gives them away."""
 
     __slots__ = ("_buffer", "view")
 
     def __init__(self, size: int) -> None:
-        self._buffer = BytesIO(bytes(size))
+        self._buffer = BytesIO(unfilled(size))
         self.view = self._buffer.getbuffer()
         if size >= LEAST_HUGE:
             _ask_for_huge_pages(self.view)
@@ -32,6 +32,23 @@ class Room:
         """The bytes, once. No part of ``view`` may be in use any more."""
         self.view.release()
         return self._buffer.getvalue()
+
+
+def _allocate() -> Callable[[int], bytes]:
+    try:
+        allocate = ctypes.pythonapi.PyBytes_FromStringAndSize
+    except AttributeError:
+        return bytes
+    allocate.argtypes, allocate.restype = (ctypes.c_char_p, ctypes.c_ssize_t), ctypes.py_object
+    return partial(allocate, None)
+
+
+unfilled: Final = _allocate()
+"""Makes so many bytes whose values are whatever lay there: for a buffer that is filled before anybody sees them.
+
+``bytes(size)`` would write zeros first, which takes up to a tenth of the time of receiving a body.
+https://docs.python.org/3/c-api/bytes.html#c.PyBytes_FromStringAndSize
+"""
 
 
 def _ask_for_huge_pages(view: memoryview) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,9 @@ from aiostore.room import HUGE_PAGE, LEAST_HUGE, Room
 def test_what_was_filled_in_is_what_is_given_away(size: int) -> None:
     memory = Room(size)
     assert len(memory.view) == size
-    if size:
-        memory.view[0] = 1
-        memory.view[size - 1] = 2
-    data = memory.take()
-    assert len(data) == size
-    assert not data.strip(b"\0\1\2")
-    if size > 1:
-        assert (data[0], data[-1]) == (1, 2)
+    wanted = random.Random(size).randbytes(size)
+    memory.view[:] = wanted
+    assert memory.take() == wanted
 
 
 def test_it_is_given_away_without_a_copy() -> None:
@@ -49,13 +45,12 @@ def test_only_whole_pages_within_it_are_asked_for(monkeypatch: pytest.MonkeyPatc
     assert begin % HUGE_PAGE == size % HUGE_PAGE == 0
     assert first <= begin < begin + size <= first + LEAST_HUGE + 5
     assert advice == mmap.MADV_HUGEPAGE
-    assert memory.take() == bytes(LEAST_HUGE + 5)
 
 
 def test_a_system_without_such_pages_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     room._advise.cache_clear()
     monkeypatch.delattr(mmap, "MADV_HUGEPAGE")
-    assert Room(LEAST_HUGE).take() == bytes(LEAST_HUGE)
+    assert len(Room(LEAST_HUGE).take()) == LEAST_HUGE
     room._advise.cache_clear()
 
 

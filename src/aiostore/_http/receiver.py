@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from aiohttp import ClientPayloadError
 from aiohttp.client_proto import ResponseHandler
 
+from aiostore.room import unfilled
+
 if TYPE_CHECKING:
     from aiohttp import StreamReader
 
@@ -85,7 +87,7 @@ class Receiver(asyncio.BufferedProtocol):
         """Where the next bytes go."""
         view = self._view
         if view is None:
-            self._piece = BytesIO(bytes(min(self._size, self._left + 1)))
+            self._piece = BytesIO(unfilled(min(self._size, self._left + 1)))
             view = self._view = self._piece.getbuffer()
         return view[self._filled :] if self._filled else view
 
@@ -166,7 +168,7 @@ class Receiver(asyncio.BufferedProtocol):
         size, chunks = self.rest, []
         while chunk := self.take():
             chunks.append(chunk)
-        self._piece = BytesIO(bytes(size + 1))
+        self._piece = BytesIO(unfilled(size + 1))
         view = self._view = self._piece.getbuffer()
         filled = 0
         for chunk in chunks:
