@@ -181,7 +181,7 @@ async def test_copies_and_appends_leave_stored_bytes_alone() -> None:
     async with MemoryStore() as store:
         await store.put("key", b"first ", compress="gzip")
         await store.copy("key", "copy")
-        async with store.open("copy", "ab") as file:
+        async with store.open("copy", "ab", content_encoding="gzip") as file:
             await file.write(gzip.compress(b"second"))
         assert await store.get("copy") == b"first second"
 
