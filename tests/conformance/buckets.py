@@ -25,10 +25,9 @@ OPERATIONS = frozenset(
 """What S3 has."""
 
 
-@asynccontextmanager
-async def empty_bucket(endpoint: S3Endpoint, dialect: str) -> AsyncIterator[Store]:
-    store = S3Store(
-        f"conformance-{secrets.token_hex(8)}",
+def store_of(endpoint: S3Endpoint, dialect: str, bucket: str) -> Store:
+    return S3Store(
+        bucket,
         endpoint=endpoint.url,
         region=endpoint.region,
         access_key_id=endpoint.access_key_id,
@@ -36,7 +35,11 @@ async def empty_bucket(endpoint: S3Endpoint, dialect: str) -> AsyncIterator[Stor
         dialect=dialect,
         limits=Limits(part_size=5 * MIB),
     )
-    async with store:
+
+
+@asynccontextmanager
+async def empty_bucket(endpoint: S3Endpoint, dialect: str) -> AsyncIterator[Store]:
+    async with store_of(endpoint, dialect, f"conformance-{secrets.token_hex(8)}") as store:
         await store.create_container()
         try:
             yield store

@@ -9,7 +9,8 @@ import pytest
 from aiostore import Capabilities, Conditions, Guarantee, Store, SwiftStore
 from aiostore.drivers.swift_dialect import Info
 from aiostore.testing import StoreConformance
-from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, EmptyContainers, containers_of
+from tests.conformance.containers import EmptyContainers, containers_of
+from tests.conformance.swift_capabilities import LIMITS, OPERATIONS, PARTS
 from tests.drivers.test_swift import driver_of
 from tests.servers.swift import SwiftEndpoint
 from tests.servers.swift_account import TEMP_URL_KEY

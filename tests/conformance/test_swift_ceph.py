@@ -8,7 +8,8 @@ import pytest
 
 from aiostore import Capabilities, Store, SwiftStore
 from aiostore.testing import StoreConformance
-from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, EmptyContainers, containers_of
+from tests.conformance.containers import EmptyContainers, containers_of
+from tests.conformance.swift_capabilities import LIMITS, OPERATIONS, PARTS
 from tests.servers.ceph import CephEndpoint
 from tests.servers.swift_account import TEMP_URL_KEY
 

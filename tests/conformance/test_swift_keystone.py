@@ -22,7 +22,8 @@ from aiostore.testing.conformance.reads import Reads
 from aiostore.testing.conformance.signing import Signing
 from aiostore.testing.conformance.streams import Streams
 from aiostore.testing.conformance.writes import Writes
-from tests.conformance.swift_containers import LIMITS, OPERATIONS, PARTS, EmptyContainers, containers_of
+from tests.conformance.containers import EmptyContainers, containers_of
+from tests.conformance.swift_capabilities import LIMITS, OPERATIONS, PARTS
 from tests.servers.keystone import KeystoneEndpoint
 from tests.servers.swift_account import TEMP_URL_KEY
 

@@ -162,6 +162,7 @@ check_bucket_owner = false
 force_swift_request_proxy_log = false
 allow_multipart_uploads = true
 min_segment_size = 5242880
+max_bucket_listing = 100
 storage_domain = localhost
 [filter:bulk]
 use = egg:swift#bulk

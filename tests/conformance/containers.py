@@ -1,4 +1,4 @@
-"""An empty container on a real Swift for each test."""
+"""Empty containers for the tests of one module, some of them shared: making and deleting one may take its time."""
 
 from __future__ import annotations
 
@@ -10,23 +10,7 @@ from typing import Final
 
 import pytest
 
-from aiostore import Limits, Store
-from aiostore.capabilities import PartLimits
-
-LIMITS = Limits(part_size=1024**2)
-
-PARTS = PartLimits(min_size=1, max_size=5 * 1024**3, max_count=1000)
-
-OPERATIONS = frozenset(
-    {
-        *("head", "get", "put", "delete", "delete_many", "list_page", "copy", "sign", "sign_post", "set_metadata"),
-        *("create_multipart", "put_part", "copy_part", "list_parts", "complete_multipart", "abort_multipart"),
-        *("list_multipart", "list_ranges", "list_versions", "restore"),
-        *("sibling", "create_container", "delete_container", "list_containers"),
-    }
-)
-"""What Swift has."""
-
+from aiostore import Store
 
 FAMILIES: Final = frozenset({"odd_key", "odd_key_in_parts", "key", "kind"})
 """Parameters of what is tried with many keys and sources: making and deleting a container takes longer than most."""
