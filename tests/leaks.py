@@ -9,7 +9,8 @@ import asyncio
 import gc
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ from aiostore.budget import BUDGET
 
 PATIENCE = 2.0
 """Seconds that connections which are being closed get to finish."""
+
+KEPT_OUT_EVERY = 50
+"""Tests after which what is left of them is taken for what will stay."""
+
+_over = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -74,5 +80,18 @@ async def _clean_loop() -> AsyncIterator[None]:
 
 def pytest_collection_finish() -> None:
     """Keep what was imported so far out of the collections that follow: each then takes a millisecond, not fifty."""
+    _keep_out()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Keep out what pytest remembers of the tests that are over, too: after thousands it would take fifty again."""
+    result = yield
+    if next(_over) % KEPT_OUT_EVERY == 0:
+        _keep_out()
+    return result
+
+
+def _keep_out() -> None:
     gc.collect()
     gc.freeze()
