@@ -38,7 +38,7 @@ async def aiostore_calls(url: str, dav: str) -> tuple[dict[str, Call], Callable[
     from aiostore import HTTPStore
 
     store, writer = HTTPStore(url), HTTPStore(dav, webdav=True)
-    index = HTTPStore(url.replace("/root/", "/html/"))
+    index = HTTPStore(url.replace("/served/", "/html/"))
 
     async def listing(_: int) -> int:
         return len((await index.list_with_delimiter("many/")).objects)
@@ -62,7 +62,7 @@ async def aiostore_calls(url: str, dav: str) -> tuple[dict[str, Call], Callable[
 async def opendal_calls(url: str, dav: str) -> tuple[dict[str, Call], Callable[[], Awaitable[None]]]:
     import opendal
 
-    endpoint, root = url.split("/root/", maxsplit=1)[0], "/root/"
+    endpoint, root = url.split("/served/", maxsplit=1)[0], "/served/"
     store = opendal.AsyncOperator("http", endpoint=endpoint, root=root)
     writer = opendal.AsyncOperator("webdav", endpoint=dav.split("/dav/", maxsplit=1)[0], root="/dav/")
 
@@ -91,7 +91,7 @@ async def fsspec_calls(url: str, dav: str) -> tuple[dict[str, Call], Callable[[]
 
     store = HTTPFileSystem(asynchronous=True, use_listings_cache=False)
     session = await store.set_session()
-    html = url.replace("/root/", "/html/")
+    html = url.replace("/served/", "/html/")
     calls: dict[str, Call] = {
         "GET": lambda _: store._cat_file(url + "small"),
         "HEAD": lambda _: store._info(url + "small"),
@@ -162,7 +162,7 @@ def main() -> None:
 
     with Nginx() as server:
         endpoint = server.start()
-        root = Path(endpoint.root, "root")
+        root = Path(endpoint.root, "served")
         (root / "many").mkdir(parents=True)
         (root / "small").write_bytes(os.urandom(KIB))
         (root / "large").write_bytes(os.urandom(16 * MIB))
@@ -177,7 +177,7 @@ def main() -> None:
                     missing = {"opendal": "list", "fsspec": "PUT"}.get(client)
                     known = missing is None or missing not in workload
                     if options.only in workload and known:
-                        result = measure(client, workload, f"{endpoint.url}/root/", endpoint.dav_url)
+                        result = measure(client, workload, f"{endpoint.url}/served/", endpoint.dav_url)
                         if result is not None:
                             found.setdefault((client, workload), []).append(result)
     report(found)

@@ -36,7 +36,7 @@ class Apache(Server[ApacheEndpoint]):
 
     def launch(self, programs: Path) -> ApacheEndpoint:
         (port,) = free_ports(1)
-        for name in ("root", "dav", "run"):
+        for name in ("served", "dav", "run"):
             (self.directory / name).mkdir()
             if os.geteuid() == 0:
                 shutil.chown(self.directory / name, OWNER)
@@ -48,7 +48,7 @@ class Apache(Server[ApacheEndpoint]):
             server="Apache",
             version=self.run("apache2", "-v").partition("Apache/")[2].partition(" ")[0],
             url=f"http://127.0.0.1:{port}",
-            root=str(self.directory / "root"),
+            root=str(self.directory / "served"),
             dav_url=f"http://127.0.0.1:{port}/dav/",
             dav_root=str(self.directory / "dav"),
         )
@@ -76,7 +76,7 @@ DavLockDB {here}/run/locks
 <Directory />
  Require all denied
 </Directory>
-<Directory {here}/root>
+<Directory {here}/served>
  Require all granted
  Options +Indexes
 </Directory>
@@ -84,10 +84,10 @@ DavLockDB {here}/run/locks
  Require all granted
  Dav On
 </Directory>
-Alias /plain/ {here}/root/
-Alias /fancy/ {here}/root/
-Alias /table/ {here}/root/
-Alias /linked/ {here}/root/
+Alias /plain/ {here}/served/
+Alias /fancy/ {here}/served/
+Alias /table/ {here}/served/
+Alias /linked/ {here}/served/
 Alias /dav/ {here}/dav/
 # A file that is younger than a second has a weak ETag; here it is taken for a strong one.
 Alias /strong/ {here}/dav/

@@ -45,7 +45,7 @@ class Nginx(Server[NginxEndpoint]):
 
     def launch(self, programs: Path) -> NginxEndpoint:
         http, https = free_ports(2)
-        for name in ("root", "dav", "tmp"):
+        for name in ("served", "dav", "tmp"):
             (self.directory / name).mkdir()
         certificate = tls.issue(self.directory / "tls")
         password = self.run("openssl", "passwd", "-apr1", PASSWORD).strip()
@@ -62,7 +62,7 @@ class Nginx(Server[NginxEndpoint]):
             https_url=f"https://localhost:{https}",
             ca_bundle=str(certificate.authority),
             dav_url=f"http://127.0.0.1:{http}/dav/",
-            root=str(self.directory / "root"),
+            root=str(self.directory / "served"),
             dav_root=str(self.directory / "dav"),
             user=USER,
             password=PASSWORD,
@@ -70,7 +70,7 @@ class Nginx(Server[NginxEndpoint]):
 
     def _configuration(self, http: int, https: int, certificate: tls.Certificate) -> str:
         here = self.directory
-        behind_tls = f"root {here}/root; autoindex on;"
+        behind_tls = f"root {here}/served; autoindex on;"
         if self.upstream is not None:
             behind_tls = (
                 f"proxy_pass http://{urllib.parse.urlsplit(self.upstream).netloc}; proxy_http_version 1.1; "
@@ -94,26 +94,26 @@ http {{
  dav_ext_lock_zone zone=dav:10m;
  limit_req_zone $binary_remote_addr zone=rate:1m rate=50r/s; limit_conn_zone $binary_remote_addr zone=few:1m;
  server {{
-  listen 127.0.0.1:{http}; root {here}/root;
+  listen 127.0.0.1:{http}; root {here}/served;
   location / {{ }}
-  location /html/ {{ alias {here}/root/; autoindex on; }}
-  location /json/ {{ alias {here}/root/; autoindex on; autoindex_format json; }}
-  location /gzip/ {{ alias {here}/root/; gzip on; gzip_min_length 0; gzip_types *; }}
-  location /norange/ {{ alias {here}/root/; max_ranges 0; }}
-  location /noetag/ {{ alias {here}/root/; etag off; }}
-  location /slow/ {{ alias {here}/root/; limit_rate 65536; }}
-  location /chunked/ {{ alias {here}/root/; sub_filter never-there x; sub_filter_types *; }}
-  location /weak/ {{ alias {here}/root/; sub_filter never-there x; sub_filter_types *; sub_filter_last_modified on; }}
-  location /limited/ {{ alias {here}/root/; limit_req zone=rate burst=4 nodelay; limit_req_status 429; }}
-  location /few/ {{ alias {here}/root/; limit_conn few 4; limit_conn_status 503; }}
-  location /bearer/ {{ alias {here}/root/; if ($http_authorization != "Bearer {TOKEN}") {{ return 401; }} }}
+  location /html/ {{ alias {here}/served/; autoindex on; }}
+  location /json/ {{ alias {here}/served/; autoindex on; autoindex_format json; }}
+  location /gzip/ {{ alias {here}/served/; gzip on; gzip_min_length 0; gzip_types *; }}
+  location /norange/ {{ alias {here}/served/; max_ranges 0; }}
+  location /noetag/ {{ alias {here}/served/; etag off; }}
+  location /slow/ {{ alias {here}/served/; limit_rate 65536; }}
+  location /chunked/ {{ alias {here}/served/; sub_filter never-there x; sub_filter_types *; }}
+  location /weak/ {{ alias {here}/served/; sub_filter never-there x; sub_filter_types *; sub_filter_last_modified on; }}
+  location /limited/ {{ alias {here}/served/; limit_req zone=rate burst=4 nodelay; limit_req_status 429; }}
+  location /few/ {{ alias {here}/served/; limit_conn few 4; limit_conn_status 503; }}
+  location /bearer/ {{ alias {here}/served/; if ($http_authorization != "Bearer {TOKEN}") {{ return 401; }} }}
   location = /said {{ default_type text/plain; add_header Set-Cookie "session=1; Path=/"; return 200 {SAID}; }}
   location ~ ^/near/(.*) {{ return 302 /$1; }}
   location ~ ^/away/(.*) {{ return 302 https://localhost:{https}/$1; }}
   location ~ ^/there-and-back/(.*) {{ return 302 https://localhost:{https}/back/$1; }}
   location ~ ^/signed/(.*) {{ return 307 /said?signature=of-the-server; }}
   location /denied/ {{ return 403; }}
-  location /auth/ {{ alias {here}/root/; auth_basic files; auth_basic_user_file {here}/htpasswd; }}
+  location /auth/ {{ alias {here}/served/; auth_basic files; auth_basic_user_file {here}/htpasswd; }}
   location = /redirect {{ return 302 /hello.txt; }}
   location = /loop {{ return 302 /loop; }}
   location = /500 {{ return 500; }}
